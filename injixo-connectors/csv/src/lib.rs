@@ -1,0 +1,1 @@
+//! Reads contact data and agent statuses from CSV exports.

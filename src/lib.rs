@@ -1,0 +1,1 @@
+//! Carries the light examples; has no code of its own.
