@@ -3,6 +3,7 @@
 pub mod zone;
 
 mod error;
+mod facts;
 
 pub use injixo_model as model;
 
