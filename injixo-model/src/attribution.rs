@@ -15,14 +15,17 @@ pub enum Attribution {
     Spread,
     /// As the source summed it up. Such rows can be summed into longer intervals, never split or moved.
     AsDelivered,
+    /// A sum over different attributions, made on purpose.
+    Mixed,
 }
 
 impl Attribution {
-    const NAMES: [(Self, &'static str); 4] = [
+    const NAMES: [(Self, &'static str); 5] = [
         (Self::Started, "started"),
         (Self::Ended, "ended"),
         (Self::Spread, "spread"),
         (Self::AsDelivered, "delivered"),
+        (Self::Mixed, "mixed"),
     ];
 }
 

@@ -24,6 +24,6 @@ pub enum ModelError {
     #[error("{0:?} is no instant: expected a form like 2024-03-31T00:45:00Z")]
     Timestamp(String),
     /// An attribution that does not exist.
-    #[error("unknown attribution {0:?}, expected started, ended, spread or delivered")]
+    #[error("unknown attribution {0:?}, expected started, ended, spread, delivered or mixed")]
     Attribution(String),
 }

@@ -17,7 +17,7 @@ mod chunk;
 mod codec;
 mod replace;
 
-pub(crate) use chunk::{Chunk, Side};
+pub(crate) use chunk::Chunk;
 pub(crate) use codec::{Corrupt, Fact};
 pub(crate) use replace::{Change, ListScope, apply_list, apply_rows, apply_window};
 

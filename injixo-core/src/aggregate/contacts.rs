@@ -1,0 +1,398 @@
+//! Contacts and interval rows to intervals.
+
+use std::collections::HashMap;
+
+use injixo_model::{
+    Attribution, Contact, ContactBatch, ContactRow, IntervalBatch, IntervalLength, IntervalRow, Measures, Millis,
+    Quantity, QueueKey, Timed, Timestamp,
+};
+
+use super::runs::{Additive, Runs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::zone::{Grid, GridCursor, Zone};
+
+/// Adds up contacts or interval rows to intervals, without a store.
+#[derive(Debug)]
+pub struct Aggregator {
+    grid: Grid,
+    cursor: GridCursor,
+    attribution: Attribution,
+    index: HashMap<QueueKey, usize>,
+    series: Vec<(QueueKey, Series)>,
+}
+
+/// The intervals of any number of queues, sorted by queue and start.
+#[derive(Debug, Clone)]
+pub struct IntervalTable {
+    grid: Grid,
+    attribution: Attribution,
+    series: Vec<(QueueKey, Vec<(Timestamp, Measures)>)>,
+}
+
+/// One interval of one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interval {
+    /// The queue.
+    pub queue: QueueKey,
+    /// When the interval starts.
+    pub start: Timestamp,
+    /// When it ends.
+    pub end: Timestamp,
+    /// What it carries.
+    pub measures: Measures,
+}
+
+impl Aggregator {
+    /// Adds up to intervals of `length` on the wall clock of `zone`; contacts count where they started.
+    pub fn new(length: IntervalLength, zone: &Zone) -> Self {
+        let grid = Grid::new(zone, length);
+        Self {
+            cursor: grid.cursor(),
+            grid,
+            attribution: Attribution::Started,
+            index: HashMap::new(),
+            series: Vec::new(),
+        }
+    }
+
+    /// The same, with contacts counting as `attribution` says.
+    #[must_use]
+    pub fn attribution(mut self, attribution: Attribution) -> Self {
+        self.attribution = attribution;
+        self
+    }
+
+    /// The same with the contacts of `batches`.
+    #[must_use]
+    pub fn contacts<'a>(mut self, batches: impl IntoIterator<Item = &'a ContactBatch>) -> Self {
+        for batch in batches {
+            self.add_contacts(batch);
+        }
+        self
+    }
+
+    /// Adds the contacts of a batch.
+    pub fn add_contacts(&mut self, batch: &ContactBatch) {
+        let series = self.series_of(batch.queues());
+        for (index, row) in batch.rows().iter().enumerate() {
+            let series = &mut self.series[series[row.queue as usize]].1;
+            if row.has_more() || self.attribution != Attribution::Started {
+                series.add_contact(&batch.contact(index), self.attribution, &mut self.cursor);
+            } else {
+                series.add_row_of_batch(row, &mut self.cursor);
+            }
+        }
+    }
+
+    /// Adds ready-made rows; the result is *as delivered*.
+    ///
+    /// # Errors
+    ///
+    /// `DataInvalid` when a row does not fit into one interval: rows can be summed up, never split.
+    pub fn add_interval_rows(&mut self, batch: &IntervalBatch) -> Result<()> {
+        self.attribution = Attribution::AsDelivered;
+        let series = self.series_of(batch.queues());
+        for (queue, row) in batch.rows() {
+            let (key, series) = &mut self.series[series[*queue as usize]];
+            series.add_interval(row, &mut self.cursor).map_err(|error| error.with("queue", &*key))?;
+        }
+        Ok(())
+    }
+
+    /// The intervals, sorted.
+    pub fn finish(self) -> IntervalTable {
+        let mut series: Vec<_> = self.series.into_iter().map(|(queue, series)| (queue, series.finish())).collect();
+        series.sort_by(|a, b| a.0.cmp(&b.0));
+        IntervalTable { grid: self.grid, attribution: self.attribution, series }
+    }
+
+    fn series_of(&mut self, queues: &[QueueKey]) -> Vec<usize> {
+        let mut known = Vec::with_capacity(queues.len());
+        for queue in queues {
+            let next = self.series.len();
+            let index = match self.index.get(queue) {
+                Some(&index) => index,
+                None => {
+                    self.index.insert(queue.clone(), next);
+                    self.series.push((queue.clone(), Series::new()));
+                    next
+                }
+            };
+            known.push(index);
+        }
+        known
+    }
+}
+
+impl IntervalTable {
+    /// The intervals, sorted by queue, channel and start.
+    pub fn rows(&self) -> impl Iterator<Item = Interval> {
+        self.queues().flat_map(move |(queue, cells)| {
+            cells.iter().map(move |&(start, measures)| Interval {
+                queue: queue.clone(),
+                start,
+                end: self.grid.interval(start).to(),
+                measures,
+            })
+        })
+    }
+
+    /// The queues with the starts and measures of their intervals.
+    pub fn queues(&self) -> impl Iterator<Item = (&QueueKey, &[(Timestamp, Measures)])> {
+        self.series.iter().map(|(queue, cells)| (queue, cells.as_slice()))
+    }
+
+    /// How many intervals there are.
+    pub fn len(&self) -> usize {
+        self.series.iter().map(|(_, cells)| cells.len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where contacts count in it.
+    pub fn attribution(&self) -> Attribution {
+        self.attribution
+    }
+
+    /// The same in longer intervals.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when `length` is not a multiple of the present length.
+    pub fn roll_up(&self, length: IntervalLength) -> Result<Self> {
+        if !length.is_multiple_of(self.grid.length()) {
+            let message = format!("intervals of {} cannot be put together from {}", length, self.grid.length());
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let grid = Grid::new(self.grid.zone(), length);
+        let mut cursor = grid.cursor();
+        let mut roll = |cells: &[(Timestamp, Measures)]| {
+            let mut longer: Vec<(Timestamp, Measures)> = Vec::new();
+            for &(start, measures) in cells {
+                let start = cursor.floor(start);
+                match longer.last_mut() {
+                    Some((last, sum)) if *last == start => *sum = sum.plus(&measures),
+                    _ => longer.push((start, measures)),
+                }
+            }
+            longer
+        };
+        let series = self.series.iter().map(|(queue, cells)| (queue.clone(), roll(cells))).collect();
+        Ok(Self { grid, attribution: self.attribution, series })
+    }
+
+    /// The sum of two tables of one grid and one attribution.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when zone, length or attribution differ: such sums mean something else, see
+    /// [`plus_mixed`](Self::plus_mixed).
+    pub fn plus(&self, other: &Self) -> Result<Self> {
+        if self.attribution != other.attribution {
+            let message = format!(
+                "one table counts contacts where they {}, the other where they {}: add them as mixed, or not at all",
+                self.attribution, other.attribution
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        self.plus_mixed(other)
+    }
+
+    /// The sum of two tables of one grid, whatever their attribution; where it differs the result is
+    /// [mixed](Attribution::Mixed).
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when zone or length differ.
+    pub fn plus_mixed(&self, other: &Self) -> Result<Self> {
+        if self.grid != other.grid {
+            let message = "the tables have different zones or interval lengths: roll them up first";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let attribution = if self.attribution == other.attribution { self.attribution } else { Attribution::Mixed };
+        let mut sums: std::collections::BTreeMap<&QueueKey, Vec<(Timestamp, Measures)>> =
+            self.series.iter().map(|(queue, cells)| (queue, cells.clone())).collect();
+        for (queue, cells) in &other.series {
+            let sum = sums.entry(queue).or_default();
+            sum.extend_from_slice(cells);
+            sum.sort_by_key(|cell| cell.0);
+            sum.dedup_by(|(start, measures), (held, sum)| {
+                let is_same = start == held;
+                if is_same {
+                    *sum = sum.plus(measures);
+                }
+                is_same
+            });
+        }
+        let series = sums.into_iter().map(|(queue, cells)| (queue.clone(), cells)).collect();
+        Ok(Self { grid: self.grid.clone(), attribution, series })
+    }
+}
+
+/// The sums of one queue while they grow.
+///
+/// What every source delivers stands in narrow cells; wait, abandoned and service level in cells beside them that exist
+/// only where a source delivers any of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    core: Runs<Core>,
+    more: Runs<More>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Core {
+    facts: u32,
+    offered: i64,
+    handled: i64,
+    handle_time: i64,
+    measured: i64,
+}
+
+impl Additive for Core {
+    fn add(&mut self, other: Self) {
+        self.facts = self.facts.saturating_add(other.facts);
+        self.offered = self.offered.saturating_add(other.offered);
+        self.handled = self.handled.saturating_add(other.handled);
+        self.handle_time = self.handle_time.saturating_add(other.handle_time);
+        self.measured = self.measured.saturating_add(other.measured);
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct More {
+    wait_time: Timed,
+    abandoned: (u32, Quantity),
+    within_service_level: (u32, Quantity),
+}
+
+impl Additive for More {
+    fn add(&mut self, other: Self) {
+        let plus = |a: (u32, Quantity), b: (u32, Quantity)| (a.0.saturating_add(b.0), a.1.plus(b.1));
+        self.wait_time = self.wait_time.plus(other.wait_time);
+        self.abandoned = plus(self.abandoned, other.abandoned);
+        self.within_service_level = plus(self.within_service_level, other.within_service_level);
+    }
+}
+
+impl Series {
+    pub(crate) const fn new() -> Self {
+        Self { core: Runs::new(), more: Runs::new() }
+    }
+
+    #[inline]
+    fn add_row_of_batch(&mut self, row: &ContactRow, cursor: &mut GridCursor) {
+        let is_measured = row.handled > 0 && row.duration >= 0;
+        let core = Core {
+            facts: 1,
+            offered: i64::from(row.offered),
+            handled: i64::from(row.handled),
+            handle_time: if is_measured { row.duration } else { 0 },
+            measured: if is_measured { i64::from(row.handled) } else { 0 },
+        };
+        self.core.add(seconds(cursor.floor(row.start)), core);
+    }
+
+    pub(crate) fn add_contact(&mut self, contact: &Contact, attribution: Attribution, cursor: &mut GridCursor) {
+        let counted = if attribution == Attribution::Ended { contact.end() } else { contact.start };
+        let start = seconds(cursor.floor(counted));
+        let handle_time = contact.handle_time();
+        let mut core = Core {
+            facts: 1,
+            offered: contact.offered.micros(),
+            handled: contact.handled.micros(),
+            handle_time: handle_time.unwrap_or_default().get(),
+            measured: if handle_time.is_some() { contact.handled.micros() } else { 0 },
+        };
+        if attribution == Attribution::Spread {
+            core.handle_time = 0;
+            let (mut from, end) = (contact.answered(), contact.end());
+            while from < end {
+                let to = cursor.interval(from).to().min(end);
+                let share = Core { handle_time: to.since(from).get(), ..Core::default() };
+                self.core.add(seconds(cursor.floor(from)), share);
+                from = to;
+            }
+        }
+        self.core.add(start, core);
+        let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
+        let wait_time = match contact.wait {
+            Some(total) if !contact.handled.is_zero() => Timed { total, number: contact.handled },
+            _ => Timed::default(),
+        };
+        if contact.wait.is_some() || contact.abandoned.is_some() || contact.within_service_level.is_some() {
+            let more = More {
+                wait_time,
+                abandoned: known(contact.abandoned),
+                within_service_level: known(contact.within_service_level),
+            };
+            self.more.add(start, more);
+        }
+    }
+
+    /// Adds a ready-made row to the interval that holds it whole.
+    pub(crate) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor) -> Result<()> {
+        let interval = cursor.interval(row.start);
+        if row.end() > interval.to() {
+            let minutes = row.length.get() / 60_000;
+            let message = format!(
+                "a ready-made row of {minutes} minutes cannot be split into the intervals asked for: ask for {minutes} minutes or more, in the zone of the source"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).with("start", row.start));
+        }
+        let measures = &row.measures;
+        let start = seconds(interval.from());
+        self.core.add(
+            start,
+            Core {
+                facts: 1,
+                offered: measures.offered.micros(),
+                handled: measures.handled.micros(),
+                handle_time: measures.handle_time.total.get(),
+                measured: measures.handle_time.number.micros(),
+            },
+        );
+        let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
+        let more = More {
+            wait_time: measures.wait_time,
+            abandoned: known(measures.abandoned),
+            within_service_level: known(measures.within_service_level),
+        };
+        if more.wait_time != Timed::default() || more.abandoned.0 + more.within_service_level.0 > 0 {
+            self.more.add(start, more);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Vec<(Timestamp, Measures)> {
+        let has_more = !self.more.is_empty();
+        let mut more = if has_more { self.more.finish() } else { Vec::new() }.into_iter().peekable();
+        let mut cells = Vec::new();
+        let core = self.core.finish();
+        cells.reserve_exact(core.len());
+        for (start, core) in core {
+            let more = more.next_if(|(at, _)| *at == start).map_or(More::default(), |(_, more)| more);
+            let known = |(facts, count): (u32, Quantity)| (facts == core.facts && facts > 0).then_some(count);
+            let measures = Measures {
+                offered: Quantity::from_micros(core.offered),
+                handled: Quantity::from_micros(core.handled),
+                handle_time: Timed {
+                    total: Millis::new(core.handle_time),
+                    number: Quantity::from_micros(core.measured),
+                },
+                wait_time: more.wait_time,
+                abandoned: known(more.abandoned),
+                within_service_level: known(more.within_service_level),
+            };
+            cells.push((Timestamp::from_secs(i64::from(start)), measures));
+        }
+        cells
+    }
+}
+
+fn seconds(start: Timestamp) -> u32 {
+    // Supported instants end in 2100, intervals begin on whole seconds: both fit.
+    u32::try_from(start.millis() / 1_000).unwrap_or(u32::MAX)
+}

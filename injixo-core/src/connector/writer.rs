@@ -1,0 +1,337 @@
+//! Where a source puts its rows.
+
+use std::collections::HashMap;
+
+use injixo_model::{
+    Channel, Contact, ContactBatch, IntervalBatch, IntervalRow, Millis, Quantity, QueueKey, RejectedRow, Rule, Span,
+    StatusBatch, Timestamp,
+};
+
+use super::{Context, Progress};
+use crate::error::Result;
+
+/// Takes the batches of one read. Dictionaries of successive batches only grow.
+pub trait RowSink: Send {
+    /// Takes contacts.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be kept; the read ends.
+    fn contacts(&mut self, batch: &ContactBatch) -> Result<()>;
+
+    /// Takes ready-made interval rows.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be kept; the read ends.
+    fn interval_rows(&mut self, batch: &IntervalBatch) -> Result<()>;
+
+    /// Takes status spans.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be kept; the read ends.
+    fn statuses(&mut self, batch: &StatusBatch) -> Result<()>;
+
+    /// Takes a row that could not become a fact.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be kept; the read ends.
+    fn rejected(&mut self, row: &RejectedRow) -> Result<()>;
+
+    /// Whether rows of this queue must be rejected, and why.
+    fn refuses(&self, _queue: &QueueKey) -> Option<Rule> {
+        None
+    }
+}
+
+/// Collects rows into batches and hands them to the engine. Names are looked up once and then stand for many rows.
+pub struct RowWriter<'s> {
+    cx: Context,
+    sink: &'s mut dyn RowSink,
+    contacts: ContactBatch,
+    intervals: IntervalBatch,
+    statuses: StatusBatch,
+    queue_index: HashMap<QueueKey, Result<u32, Rule>>,
+    agent_index: HashMap<String, u32>,
+    status_index: HashMap<String, u32>,
+    counts: Counts,
+    warnings: Vec<String>,
+}
+
+/// What came of the rows of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    pub(crate) good: u64,
+    pub(crate) rejected: u64,
+    pub(crate) skipped: u64,
+    done: u64,
+    total: u64,
+}
+
+impl std::fmt::Debug for RowWriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowWriter").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+const BATCH: usize = 4_096;
+
+impl<'s> RowWriter<'s> {
+    /// Writes to `sink`.
+    pub fn new(cx: &Context, sink: &'s mut dyn RowSink) -> Self {
+        Self {
+            cx: cx.clone(),
+            sink,
+            contacts: ContactBatch::new(),
+            intervals: IntervalBatch::new(),
+            statuses: StatusBatch::new(),
+            queue_index: HashMap::new(),
+            agent_index: HashMap::new(),
+            status_index: HashMap::new(),
+            counts: Counts::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The index that stands for a queue in this read.
+    ///
+    /// # Errors
+    ///
+    /// The rule by which the row must be [rejected](Self::reject): the queue holds another kind of data.
+    pub fn queue(&mut self, id: &str, channel: Channel) -> Result<u32, Rule> {
+        let key = QueueKey::new(id, channel);
+        if let Some(known) = self.queue_index.get(&key) {
+            return *known;
+        }
+        let index = match self.sink.refuses(&key) {
+            Some(rule) => Err(rule),
+            None => {
+                self.intervals.add_queue(key.clone());
+                Ok(self.contacts.add_queue(key.clone()))
+            }
+        };
+        self.queue_index.insert(key, index);
+        index
+    }
+
+    /// The index that stands for an external agent in this read.
+    pub fn agent(&mut self, id: &str) -> u32 {
+        if let Some(&known) = self.agent_index.get(id) {
+            return known;
+        }
+        let index = self.statuses.add_agent(id);
+        self.agent_index.insert(id.to_owned(), index);
+        index
+    }
+
+    /// The index that stands for an external status in this read.
+    pub fn status(&mut self, id: &str) -> u32 {
+        if let Some(&known) = self.status_index.get(id) {
+            return known;
+        }
+        let index = self.statuses.add_status(id);
+        self.status_index.insert(id.to_owned(), index);
+        index
+    }
+
+    /// Writes a contact of the queue with that [index](Self::queue).
+    pub fn contact(&mut self, queue: u32, contact: &Contact) {
+        self.contacts.push(queue, contact);
+        self.counts.good += 1;
+    }
+
+    /// Writes a ready-made row of the queue with that [index](Self::queue).
+    pub fn interval_row(&mut self, queue: u32, row: IntervalRow) {
+        self.intervals.push(queue, row);
+        self.counts.good += 1;
+    }
+
+    /// Writes a span of the agent with that [index](Self::agent).
+    pub fn span(&mut self, agent: u32, span: Span) {
+        self.statuses.push(agent, span);
+        self.counts.good += 1;
+    }
+
+    /// Reports a row that cannot become a fact.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub fn reject(&mut self, row: &RejectedRow) -> Result<()> {
+        self.counts.rejected += 1;
+        self.sink.rejected(row)
+    }
+
+    /// Notes rows that were left out on purpose.
+    pub fn skip(&mut self, rows: u64) {
+        self.counts.skipped += rows;
+    }
+
+    /// Notes something about the read as a whole that its user should know.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// Notes how much of the source was read, and how much there is.
+    pub fn progress(&mut self, done: u64, total: u64) {
+        (self.counts.done, self.counts.total) = (done, total);
+    }
+
+    /// Hands over what was written, holding the author back while the engine is busy. Call it now and then, best after
+    /// some thousand rows.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub async fn flush(&mut self) -> Result<()> {
+        if self.contacts.len() + self.intervals.len() + self.statuses.len() >= BATCH {
+            self.hand_over()?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
+        if !self.contacts.is_empty() {
+            self.sink.contacts(&self.contacts)?;
+            self.contacts.clear();
+        }
+        if !self.intervals.is_empty() {
+            self.sink.interval_rows(&self.intervals)?;
+            self.intervals.clear();
+        }
+        if !self.statuses.is_empty() {
+            self.sink.statuses(&self.statuses)?;
+            self.statuses.clear();
+        }
+        let Counts { good, rejected, skipped, done, total } = self.counts;
+        self.cx.report(&Progress { rows: good + rejected + skipped, rejected, done, total });
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<(Counts, Vec<String>)> {
+        self.hand_over()?;
+        Ok((self.counts, self.warnings))
+    }
+}
+
+/// Takes the contacts or interval rows of a window.
+#[derive(Debug)]
+pub struct ContactWriter<'s> {
+    pub(crate) rows: RowWriter<'s>,
+    pub(crate) window: injixo_model::Window,
+}
+
+impl<'s> ContactWriter<'s> {
+    /// Begins a contact; it is written when the draft is dropped. Contacts that start outside the window are left out.
+    pub fn contact(&mut self, queue: &str, channel: Channel, start: impl Into<Timestamp>) -> ContactDraft<'_, 's> {
+        let contact = Contact::offered(start.into());
+        ContactDraft { writer: self, key: (queue.to_owned(), channel), contact }
+    }
+
+    /// Writes a ready-made row. Rows that start outside the window are left out.
+    pub fn interval_row(&mut self, queue: &str, channel: Channel, row: IntervalRow) {
+        if self.window.contains(row.start)
+            && let Ok(queue) = self.rows.queue(queue, channel)
+        {
+            self.rows.interval_row(queue, row);
+        }
+    }
+
+    /// Reports a row that cannot become a fact.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub fn reject(&mut self, row: &RejectedRow) -> Result<()> {
+        self.rows.reject(row)
+    }
+
+    /// Hands over what was written, see [`RowWriter::flush`].
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub async fn flush(&mut self) -> Result<()> {
+        self.rows.flush().await
+    }
+}
+
+/// A contact that is being described; written when dropped.
+#[derive(Debug)]
+pub struct ContactDraft<'w, 's> {
+    writer: &'w mut ContactWriter<'s>,
+    key: (String, Channel),
+    contact: Contact,
+}
+
+impl ContactDraft<'_, '_> {
+    /// It was answered after `wait`. Without a wait (`None`) it was not answered.
+    #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    pub fn answered_after(mut self, wait: impl Into<Option<Millis>>) -> Self {
+        self.contact.wait = wait.into();
+        self.contact.handled = if self.contact.wait.is_some() { Quantity::ONE } else { Quantity::ZERO };
+        self
+    }
+
+    /// It was handled, or not.
+    #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    pub fn handled(mut self, is_handled: bool) -> Self {
+        self.contact.handled = if is_handled { Quantity::ONE } else { Quantity::ZERO };
+        self
+    }
+
+    /// It was worked on for so long.
+    pub fn handle_time(mut self, time: impl Into<Option<Millis>>) {
+        self.contact.duration = time.into();
+    }
+}
+
+impl Drop for ContactDraft<'_, '_> {
+    fn drop(&mut self) {
+        if self.writer.window.contains(self.contact.start)
+            && let Ok(queue) = self.writer.rows.queue(&self.key.0, self.key.1)
+        {
+            self.writer.rows.contact(queue, &self.contact);
+        }
+    }
+}
+
+/// Takes the status spans of a window.
+#[derive(Debug)]
+pub struct StatusWriter<'s> {
+    pub(crate) rows: RowWriter<'s>,
+    pub(crate) window: injixo_model::Window,
+}
+
+impl StatusWriter<'_> {
+    /// Writes a span; one that starts after the window is left out.
+    pub fn span(&mut self, agent: &str, status: &str, start: impl Into<Timestamp>, end: impl Into<Option<Timestamp>>) {
+        let (start, end) = (start.into(), end.into());
+        if start < self.window.to() {
+            let status = self.rows.status(status);
+            let agent = self.rows.agent(agent);
+            self.rows.span(agent, Span { start, status, end });
+        }
+    }
+
+    /// Reports a row that cannot become a fact.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub fn reject(&mut self, row: &RejectedRow) -> Result<()> {
+        self.rows.reject(row)
+    }
+
+    /// Hands over what was written, see [`RowWriter::flush`].
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub async fn flush(&mut self) -> Result<()> {
+        self.rows.flush().await
+    }
+}

@@ -1,0 +1,372 @@
+//! One delivery or one window, from its source into the store: applied whole or not at all.
+
+mod apply;
+mod report;
+mod stage;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use injixo_model::{ContactBatch, IntervalBatch, QueueKey, RejectedRow, Rule, Span, StatusBatch, Timestamp, Window};
+
+pub(crate) use self::apply::corrupt;
+pub use self::report::{FactCounts, ImportReport};
+use self::stage::Stage;
+use crate::connector::{
+    ContactSource, ContactWriter, Context, Delivery, DeliverySource, Form, RowSink, RowWriter, StatusSource,
+    StatusWriter, Stream,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{ImportRecord, Store, StreamId, SubjectKind};
+use crate::zone::Zone;
+
+/// What an import needs to know about its integration.
+#[derive(Debug, Clone)]
+pub(crate) struct Target<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) integration: u32,
+    pub(crate) zone: Zone,
+}
+
+/// How often a known delivery is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// A known key is never applied again: folders.
+    Never,
+    /// A known key is passed over only while nothing else was applied since: files named by hand.
+    AfterOthers,
+}
+
+/// Reads a delivery and applies it.
+pub(crate) async fn import_delivery(
+    target: &Target<'_>,
+    source: &Arc<dyn DeliverySource>,
+    delivery: &Delivery,
+    repeat: Repeat,
+    cx: &Context,
+    watch: &mut (dyn FnMut(&RejectedRow) + Send),
+) -> Result<ImportReport> {
+    let begin = cx.now();
+    let form = source.form();
+    let stream = StreamId { integration: target.integration, stream: form.stream() };
+    let mut transaction = target.store.read().await?;
+    if is_known(transaction.last_import(stream, &delivery.key).await?, delivery, repeat) {
+        return Ok(unchanged(delivery, form.stream()));
+    }
+    let refused = refused_queues(&*transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
+    drop(transaction);
+
+    let mut staged = Staged::new(form, &target.zone, refused, watch);
+    let mut writer = RowWriter::new(cx, &mut staged);
+    source.read(cx, delivery, &mut writer).await.map_err(|error| error.with("file", &delivery.name))?;
+    let (counts, warnings) = writer.finish()?;
+    if counts.good == 0 && counts.rejected > 0 {
+        return Err(nothing_good(delivery, &staged));
+    }
+    let record = ImportRecord {
+        id: 0,
+        stream,
+        key: delivery.key.clone(),
+        settings: delivery.settings.clone(),
+        name: delivery.name.clone(),
+        applied_at: begin,
+        window: None,
+        subjects: Vec::new(),
+        imported: counts.good,
+        rejected: counts.rejected,
+        skipped: counts.skipped,
+        added: 0,
+        replaced: 0,
+        gone: 0,
+    };
+    let known = |last| is_known(last, delivery, repeat);
+    let applied = apply::commit(target, record, staged, apply::Speaks::List, cx, &known).await?;
+    Ok(applied.map_or_else(|| unchanged(delivery, form.stream()), |report| report.with_warnings(warnings)))
+}
+
+/// Reads one window of contacts and applies it.
+pub(crate) async fn import_contacts(
+    target: &Target<'_>,
+    source: &Arc<dyn ContactSource>,
+    window: Window,
+    cx: &Context,
+) -> Result<ImportReport> {
+    let form = source.form();
+    let mut transaction = target.store.read().await?;
+    let refused = refused_queues(&*transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
+    drop(transaction);
+    let mut ignore = |_: &RejectedRow| {};
+    let mut staged = Staged::new(form, &target.zone, refused, &mut ignore);
+    let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window };
+    let began = cx.now();
+    let outcome = source.read(cx, window, &mut writer).await?;
+    let finished = writer.rows.finish()?;
+    commit_window(target, staged, window, outcome, began, finished, cx).await
+}
+
+/// Reads one window of statuses and applies it.
+pub(crate) async fn import_statuses(
+    target: &Target<'_>,
+    source: &Arc<dyn StatusSource>,
+    window: Window,
+    cx: &Context,
+) -> Result<ImportReport> {
+    let mut ignore = |_: &RejectedRow| {};
+    let mut staged = Staged::new(Form::Statuses, &target.zone, HashMap::new(), &mut ignore);
+    let mut writer = StatusWriter { rows: RowWriter::new(cx, &mut staged), window };
+    let began = cx.now();
+    let outcome = source.read(cx, window, &mut writer).await?;
+    let finished = writer.rows.finish()?;
+    commit_window(target, staged, window, outcome, began, finished, cx).await
+}
+
+async fn commit_window(
+    target: &Target<'_>,
+    staged: Staged<'_>,
+    window: Window,
+    outcome: crate::connector::Outcome,
+    began: Timestamp,
+    (counts, mut warnings): (crate::connector::Counts, Vec<String>),
+    cx: &Context,
+) -> Result<ImportReport> {
+    if outcome.is_truncated {
+        let message = "the external system cut the answer: ask for a shorter window";
+        return Err(Error::new(ErrorKind::DataInvalid, message).with("window", window));
+    }
+    // What lies behind `until` is not replaced and not covered; `until` itself is cut to the quarter-hour grid.
+    let quarter = 900_000;
+    let until = outcome.until.map(|until| Timestamp::from_millis(until.millis().div_euclid(quarter) * quarter));
+    let complete = match until {
+        Some(until) if until < window.to() => Window::new(window.from(), until).ok(),
+        _ => Some(window),
+    };
+    let stream = StreamId { integration: target.integration, stream: staged.form.stream() };
+    let Some(complete) = complete else {
+        let message = "the external system holds nothing of this window yet: try again later";
+        return Err(Error::new(ErrorKind::Unavailable, message).with("window", window));
+    };
+    if counts.good == 0 {
+        warnings.push("the answer held nothing: what is stored was kept".to_owned());
+    }
+    let record = ImportRecord {
+        id: 0,
+        stream,
+        key: String::new(),
+        settings: String::new(),
+        name: complete.to_string(),
+        applied_at: began,
+        window: Some(complete),
+        subjects: Vec::new(),
+        imported: counts.good,
+        rejected: counts.rejected,
+        skipped: counts.skipped,
+        added: 0,
+        replaced: 0,
+        gone: 0,
+    };
+    let applied = apply::commit(target, record, staged, apply::Speaks::Window(complete), cx, &|_| false).await?;
+    let report = applied.ok_or_else(|| Error::new(ErrorKind::Unexpected, "a window was taken for a delivery"))?;
+    Ok(report.with_warnings(warnings))
+}
+
+fn is_known(last: Option<(ImportRecord, bool)>, delivery: &Delivery, repeat: Repeat) -> bool {
+    last.is_some_and(|(last, is_newest)| match repeat {
+        Repeat::Never => true,
+        Repeat::AfterOthers => is_newest && last.settings == delivery.settings,
+    })
+}
+
+fn unchanged(delivery: &Delivery, stream: Stream) -> ImportReport {
+    ImportReport { is_unchanged: true, ..ImportReport::empty(delivery.name.clone(), stream) }
+}
+
+fn nothing_good(delivery: &Delivery, staged: &Staged<'_>) -> Error {
+    let first = staged.first_rejected.first().map_or(String::new(), ToString::to_string);
+    let message = format!("not one row could be read, so nothing was imported; the first: {first}");
+    Error::new(ErrorKind::DataInvalid, message).with("file", &delivery.name)
+}
+
+/// The queues of an integration that hold another kind of data than `form`, with the rule that says so.
+fn refused_queues(queues: &[crate::store::Subject], form: Form) -> HashMap<QueueKey, Rule> {
+    let refused = queues.iter().filter_map(|queue| {
+        let rule = match form {
+            Form::Contacts if queue.row_minutes == 0 => return None,
+            Form::IntervalRows { length, .. } if queue.row_minutes > 0 => {
+                if length.minutes() <= queue.row_minutes {
+                    return None;
+                }
+                Rule::QueueLength
+            }
+            _ => Rule::QueueKind,
+        };
+        Some((QueueKey::new(queue.external.clone(), queue.channel), rule))
+    });
+    refused.collect()
+}
+
+/// How many rejected rows quarantine keeps of one import; the report counts all of them.
+const MOST_REJECTED: usize = 10_000;
+
+/// Everything that a read delivered.
+pub(crate) struct Staged<'w> {
+    form: Form,
+    zone: Zone,
+    refused: HashMap<QueueKey, Rule>,
+    watch: &'w mut (dyn FnMut(&RejectedRow) + Send),
+    facts: StagedFacts,
+    names: Vec<(String, injixo_model::Channel)>,
+    statuses: Vec<String>,
+    days: Vec<NamedDays>,
+    first_last: Option<(Timestamp, Timestamp)>,
+    first_rejected: Vec<RejectedRow>,
+    rejected_by_rule: BTreeMap<Rule, u64>,
+}
+
+enum StagedFacts {
+    Contacts(Stage<injixo_model::Contact>),
+    Rows(Stage<injixo_model::IntervalRow>),
+    Statuses(Stage<Span>),
+}
+
+/// The local days on which a subject is named, the last one with its window.
+#[derive(Debug, Clone, Default)]
+struct NamedDays {
+    days: Vec<i32>,
+    last: Option<Window>,
+}
+
+impl NamedDays {
+    fn name(&mut self, zone: &Zone, at: Timestamp) {
+        if self.last.is_some_and(|day| day.contains(at)) {
+            return;
+        }
+        let day = zone.day(at);
+        self.last = zone.day_window(day);
+        self.days.push(day);
+        if self.days.len() > 4_000 && self.days.len() == self.days.capacity() {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        self.days.sort_unstable();
+        self.days.dedup();
+    }
+}
+
+impl<'w> Staged<'w> {
+    fn new(
+        form: Form,
+        zone: &Zone,
+        refused: HashMap<QueueKey, Rule>,
+        watch: &'w mut (dyn FnMut(&RejectedRow) + Send),
+    ) -> Self {
+        let facts = match form {
+            Form::Contacts => StagedFacts::Contacts(Stage::new()),
+            Form::IntervalRows { .. } => StagedFacts::Rows(Stage::new()),
+            Form::Statuses => StagedFacts::Statuses(Stage::new()),
+        };
+        Self {
+            form,
+            zone: zone.clone(),
+            refused,
+            watch,
+            facts,
+            names: Vec::new(),
+            statuses: Vec::new(),
+            days: Vec::new(),
+            first_last: None,
+            first_rejected: Vec::new(),
+            rejected_by_rule: BTreeMap::new(),
+        }
+    }
+
+    fn name_queues(&mut self, queues: &[QueueKey]) {
+        let new = queues.iter().skip(self.names.len()).map(|queue| (queue.id.clone(), queue.channel));
+        self.names.extend(new);
+        self.days.resize_with(self.names.len(), NamedDays::default);
+    }
+
+    fn note(&mut self, subject: u32, at: Timestamp) {
+        self.days[subject as usize].name(&self.zone, at);
+        let (first, last) = self.first_last.get_or_insert((at, at));
+        (*first, *last) = ((*first).min(at), (*last).max(at));
+    }
+
+    fn wrong_kind() -> Error {
+        Error::new(ErrorKind::Unexpected, "the source wrote another kind of rows than it announced")
+    }
+}
+
+impl RowSink for Staged<'_> {
+    fn contacts(&mut self, batch: &ContactBatch) -> Result<()> {
+        self.name_queues(batch.queues());
+        for (index, row) in batch.rows().iter().enumerate() {
+            self.note(row.queue, row.start);
+            let StagedFacts::Contacts(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
+            stage.push(row.queue, batch.contact(index))?;
+        }
+        Ok(())
+    }
+
+    fn interval_rows(&mut self, batch: &IntervalBatch) -> Result<()> {
+        self.name_queues(batch.queues());
+        for (queue, row) in batch.rows() {
+            self.note(*queue, row.start);
+            let StagedFacts::Rows(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
+            stage.push(*queue, *row)?;
+        }
+        Ok(())
+    }
+
+    fn statuses(&mut self, batch: &StatusBatch) -> Result<()> {
+        let new = batch.agents().iter().skip(self.names.len());
+        self.names.extend(new.map(|agent| (agent.clone(), injixo_model::Channel::Calls)));
+        self.statuses.extend(batch.statuses().iter().skip(self.statuses.len()).cloned());
+        self.days.resize_with(self.names.len(), NamedDays::default);
+        for (agent, span) in batch.rows() {
+            self.note(*agent, span.start);
+            let StagedFacts::Statuses(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
+            stage.push(*agent, *span)?;
+        }
+        Ok(())
+    }
+
+    fn rejected(&mut self, row: &RejectedRow) -> Result<()> {
+        (self.watch)(row);
+        *self.rejected_by_rule.entry(row.rule).or_default() += 1;
+        if self.first_rejected.len() < MOST_REJECTED {
+            self.first_rejected.push(row.clone());
+        }
+        Ok(())
+    }
+
+    fn refuses(&self, queue: &QueueKey) -> Option<Rule> {
+        self.refused.get(queue).copied()
+    }
+}
+
+impl ImportReport {
+    fn empty(name: String, stream: Stream) -> Self {
+        Self {
+            name,
+            stream,
+            is_unchanged: false,
+            imported: 0,
+            rejected: 0,
+            skipped: 0,
+            rejected_by_rule: BTreeMap::new(),
+            first_rejected: Vec::new(),
+            facts: FactCounts::default(),
+            subjects: 0,
+            window: None,
+            warnings: Vec::new(),
+            elapsed: std::time::Duration::ZERO,
+        }
+    }
+
+    fn with_warnings(mut self, mut warnings: Vec<String>) -> Self {
+        self.warnings.append(&mut warnings);
+        self
+    }
+}

@@ -1,0 +1,360 @@
+//! Reading: facts from the store, everything else derived.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use injixo_model::{
+    Attribution, Contact, Coverage, IntervalLength, IntervalRow, Measures, QueueKey, Span, Timestamp, Window,
+};
+
+use super::StatusNames;
+use crate::aggregate::{AgentSpans, Interval, Series};
+use crate::connector::Stream;
+use crate::error::{Error, ErrorKind, Result};
+use crate::facts::{Chunk, Corrupt, Fact, day_of};
+use crate::import::corrupt;
+use crate::store::{ChunkRange, IntegrationRecord, Store, StreamId, Subject, SubjectKind, Transaction};
+use crate::zone::{Grid, Zone};
+
+/// What stands for an interval without a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fill {
+    /// Nothing: missing is not zero.
+    #[default]
+    Empty,
+    /// Zero where the source was asked for it, from a queue's first fact on.
+    Zero,
+}
+
+/// A queue that a source named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueInfo {
+    /// What identifies it.
+    pub key: QueueKey,
+    /// The length of its intervals where the source delivers ready-made rows.
+    pub row_length: Option<IntervalLength>,
+    /// When its first fact starts.
+    pub first: Timestamp,
+    /// When its last fact starts.
+    pub last: Timestamp,
+}
+
+/// The intervals of an integration; await it to get them.
+#[derive(Debug, Clone)]
+pub struct IntervalQuery {
+    store: Arc<dyn Store>,
+    integration: String,
+    queue: Option<String>,
+    window: Option<Window>,
+    zone: Option<Zone>,
+    length: Option<IntervalLength>,
+    attribution: Attribution,
+    fill: Fill,
+}
+
+impl IntervalQuery {
+    pub(super) fn new(store: Arc<dyn Store>, integration: &str) -> Self {
+        Self {
+            store,
+            integration: integration.to_owned(),
+            queue: None,
+            window: None,
+            zone: None,
+            length: None,
+            attribution: Attribution::Started,
+            fill: Fill::Empty,
+        }
+    }
+
+    /// Only of queues with that identifier.
+    #[must_use]
+    pub fn queue(mut self, id: &str) -> Self {
+        self.queue = Some(id.to_owned());
+        self
+    }
+
+    /// Only intervals that start in `window`.
+    #[must_use]
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    /// Only intervals of a local day (`2024-03-31`) of `zone`, on whose wall clock they lie.
+    ///
+    /// # Errors
+    ///
+    /// `ConfigInvalid` for an unknown zone or a day that does not exist there.
+    pub fn day(mut self, day: &str, zone: &str) -> Result<Self> {
+        let zone = Zone::new(zone)?;
+        let no_day = || {
+            let message = format!("{day:?} is no day in {zone}: expected one like 2024-03-31");
+            Error::new(ErrorKind::ConfigInvalid, message)
+        };
+        let date: chrono::NaiveDate = day.parse().map_err(|_| no_day())?;
+        let number =
+            i32::try_from(date.signed_duration_since(chrono::NaiveDate::default()).num_days()).map_err(|_| no_day())?;
+        self.window = Some(zone.day_window(number).ok_or_else(no_day)?);
+        self.zone = Some(zone);
+        Ok(self)
+    }
+
+    /// On the wall clock of `zone` instead of that of the source.
+    #[must_use]
+    pub fn zone(mut self, zone: Zone) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    /// In intervals of `length`; without it in quarter hours, or in the length of the ready-made rows of a queue.
+    #[must_use]
+    pub fn every(mut self, length: IntervalLength) -> Self {
+        self.length = Some(length);
+        self
+    }
+
+    /// With contacts counting as `attribution` says; ready-made rows stay as delivered.
+    #[must_use]
+    pub fn attribution(mut self, attribution: Attribution) -> Self {
+        self.attribution = attribution;
+        self
+    }
+
+    /// With intervals that have no fact filled or left out.
+    #[must_use]
+    pub fn fill(mut self, fill: Fill) -> Self {
+        self.fill = fill;
+        self
+    }
+
+    /// Reads queue by queue, for results that need not fit into memory together.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown integration; whatever the store reports.
+    pub async fn open(self) -> Result<IntervalReader> {
+        let mut transaction = self.store.read().await?;
+        let integration = integration(&mut *transaction, &self.integration).await?;
+        let zone = match &self.zone {
+            Some(zone) => zone.clone(),
+            None => Zone::new(&integration.zone)?,
+        };
+        let mut queues = transaction.subjects(integration.id, SubjectKind::Queue).await?;
+        queues.retain(|queue| self.queue.as_ref().is_none_or(|wanted| *wanted == queue.external));
+        queues.sort_by(|a, b| (&b.external, b.channel.as_str()).cmp(&(&a.external, a.channel.as_str())));
+        Ok(IntervalReader { query: self, integration: integration.id, zone, transaction, queues })
+    }
+}
+
+impl IntoFuture for IntervalQuery {
+    type Output = Result<Vec<Interval>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut reader = self.open().await?;
+            let mut all = Vec::new();
+            while let Some(intervals) = reader.next().await? {
+                all.extend(intervals);
+            }
+            Ok(all)
+        })
+    }
+}
+
+/// Intervals queue by queue, sorted by identifier and channel.
+#[derive(Debug)]
+pub struct IntervalReader {
+    query: IntervalQuery,
+    integration: u32,
+    zone: Zone,
+    transaction: Box<dyn Transaction>,
+    /// Those that are still to be read, the next one last.
+    queues: Vec<Subject>,
+}
+
+impl IntervalReader {
+    /// The intervals of the next queue, sorted by start; `None` after the last queue.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when ready-made rows are longer than the intervals asked for; whatever the store reports.
+    pub async fn next(&mut self) -> Result<Option<Vec<Interval>>> {
+        let Some(queue) = self.queues.pop() else { return Ok(None) };
+        let key = QueueKey::new(queue.external.clone(), queue.channel);
+        let own = row_length(&queue);
+        let length = self.query.length.or(own).unwrap_or(IntervalLength::MINUTES_15);
+        if let Some(own) = own.filter(|own| !length.is_multiple_of(*own)) {
+            let message =
+                format!("intervals of {length} cannot be made from ready-made rows of {own}: ask for a multiple");
+            return Err(Error::new(ErrorKind::Unsupported, message).with("queue", &key.id));
+        }
+        let grid = Grid::new(&self.zone, length);
+        let cells = self.cells(&queue, &grid).await.map_err(|error| error.with("queue", &key.id))?;
+        let interval = |(start, measures): (Timestamp, Measures)| {
+            let interval = grid.interval(start);
+            Interval { queue: key.clone(), start, end: interval.to(), measures }
+        };
+        let window = self.query.window;
+        let wanted = |interval: &Interval| window.is_none_or(|window| window.contains(interval.start));
+        let intervals = match self.query.fill {
+            Fill::Empty => cells.into_iter().map(interval).filter(wanted).collect(),
+            Fill::Zero => {
+                let filled = self.filled(&queue, &grid, cells).await?;
+                filled.into_iter().map(interval).filter(wanted).collect()
+            }
+        };
+        Ok(Some(intervals))
+    }
+
+    async fn cells(&mut self, queue: &Subject, grid: &Grid) -> Result<Vec<(Timestamp, Measures)>> {
+        let mut series = Series::new();
+        let mut cursor = grid.cursor();
+        let days = self.days(queue);
+        for from in (days.0..=days.1).step_by(DAYS_AT_ONCE) {
+            let to = from.saturating_add(DAYS_AT_ONCE as i32 - 1).min(days.1);
+            let range = ChunkRange { subject: queue.id, from, to };
+            if queue.row_minutes == 0 {
+                for contact in facts::<Contact>(&mut *self.transaction, range).await? {
+                    series.add_contact(&contact, self.query.attribution, &mut cursor);
+                }
+            } else {
+                for row in facts::<IntervalRow>(&mut *self.transaction, range).await? {
+                    series.add_interval(&row, &mut cursor)?;
+                }
+            }
+        }
+        Ok(series.finish())
+    }
+
+    /// The days whose facts may count in the window.
+    fn days(&self, queue: &Subject) -> (i32, i32) {
+        let whole = (day_of(queue.first), day_of(queue.last));
+        let Some(window) = self.query.window else { return whole };
+        // A contact that counts where it ended, or is spread, may have started up to two years before: 366 days of wait
+        // and as many of handling.
+        let back = if self.query.attribution == Attribution::Started || queue.row_minutes > 0 { 1 } else { 732 };
+        (whole.0.max(day_of(window.from()) - back), whole.1.min(day_of(window.to())))
+    }
+
+    async fn filled(
+        &mut self,
+        queue: &Subject,
+        grid: &Grid,
+        cells: Vec<(Timestamp, Measures)>,
+    ) -> Result<Vec<(Timestamp, Measures)>> {
+        let Ok(wanted) = Window::new(grid.floor(queue.first), self.query.window.map_or(Timestamp::MAX, Window::to))
+        else {
+            return Ok(cells);
+        };
+        let stream = StreamId { integration: self.integration, stream: Stream::Contacts };
+        let covered = self.transaction.coverage(stream, Some(queue.id), wanted).await?;
+        let covered: Coverage = covered.into_iter().filter_map(|held| held.window.intersection(wanted)).collect();
+        let mut filled = Vec::with_capacity(cells.len());
+        let mut cells = cells.into_iter().peekable();
+        let mut cursor = grid.cursor();
+        let mut next = Timestamp::MIN;
+        for window in covered.windows() {
+            let mut at = cursor.floor(window.from()).max(next);
+            while at < window.to() {
+                while let Some(cell) = cells.next_if(|cell| cell.0 < at) {
+                    filled.push(cell);
+                }
+                filled.push(cells.next_if(|cell| cell.0 == at).unwrap_or_else(|| (at, Measures::default())));
+                at = cursor.interval(at).to();
+            }
+            next = at;
+        }
+        filled.extend(cells);
+        Ok(filled)
+    }
+}
+
+const DAYS_AT_ONCE: usize = 512;
+
+/// The facts of one subject on some days, sorted by start.
+async fn facts<F: Fact>(transaction: &mut dyn Transaction, range: ChunkRange) -> Result<Vec<F>> {
+    let mut all = Vec::new();
+    for stored in transaction.chunks(&[range]).await? {
+        let chunk =
+            Chunk::<F>::decode(stored.day, &stored.bytes).map_err(|Corrupt| corrupt(stored.subject, stored.day))?;
+        all.extend(chunk.facts());
+    }
+    Ok(all)
+}
+
+/// The agent statuses of an integration; await it to get every agent with what the source said.
+#[derive(Debug, Clone)]
+pub struct StatusQuery {
+    store: Arc<dyn Store>,
+    integration: String,
+    agent: Option<String>,
+}
+
+impl StatusQuery {
+    pub(super) fn new(store: Arc<dyn Store>, integration: &str) -> Self {
+        Self { store, integration: integration.to_owned(), agent: None }
+    }
+
+    /// Only of that external agent.
+    #[must_use]
+    pub fn agent(mut self, id: &str) -> Self {
+        self.agent = Some(id.to_owned());
+        self
+    }
+
+    async fn run(self) -> Result<(Vec<AgentSpans>, StatusNames)> {
+        let mut transaction = self.store.read().await?;
+        let integration = integration(&mut *transaction, &self.integration).await?.id;
+        let statuses = transaction.subjects(integration, SubjectKind::Status).await?;
+        let mut agents = transaction.subjects(integration, SubjectKind::Agent).await?;
+        agents.retain(|agent| self.agent.as_ref().is_none_or(|wanted| *wanted == agent.external));
+        agents.sort_by(|a, b| a.external.cmp(&b.external));
+        let mut all = Vec::with_capacity(agents.len());
+        for agent in agents {
+            let range = ChunkRange { subject: agent.id, from: day_of(agent.first), to: day_of(agent.last) };
+            let spans: Vec<Span> = facts(&mut *transaction, range).await?;
+            all.push(AgentSpans { agent: agent.external, spans });
+        }
+        Ok((all, statuses.into_iter().map(|status| (status.id, status.external)).collect()))
+    }
+}
+
+impl IntoFuture for StatusQuery {
+    /// The agents sorted by name with their spans, and the names of the statuses that the spans refer to.
+    type Output = Result<(Vec<AgentSpans>, StatusNames)>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+pub(super) async fn integration(transaction: &mut dyn Transaction, name: &str) -> Result<IntegrationRecord> {
+    transaction
+        .integration(name)
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no integration named {name:?}: add it first")))
+}
+
+pub(super) async fn queues(store: &dyn Store, name: &str) -> Result<Vec<QueueInfo>> {
+    let mut transaction = store.read().await?;
+    let integration = integration(&mut *transaction, name).await?.id;
+    let queues = transaction.subjects(integration, SubjectKind::Queue).await?.into_iter();
+    let mut queues: Vec<QueueInfo> = queues
+        .map(|queue| QueueInfo {
+            row_length: row_length(&queue),
+            first: queue.first,
+            last: queue.last,
+            key: QueueKey::new(queue.external, queue.channel),
+        })
+        .collect();
+    queues.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(queues)
+}
+
+fn row_length(queue: &Subject) -> Option<IntervalLength> {
+    IntervalLength::from_minutes(queue.row_minutes).ok()
+}
