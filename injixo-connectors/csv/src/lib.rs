@@ -1,1 +1,5 @@
 //! Reads contact data and agent statuses from CSV exports.
+
+mod datetime;
+mod encoding;
+mod value;
