@@ -1,5 +1,21 @@
 //! Reads contact data and agent statuses from CSV exports.
+//!
+//! A [`Schema`] says how the files of an integration are to be read; [`Csv`] is the connector that reads them.
+//!
+//! # Features
+//!
+//! | name | description | default |
+//! | --- | --- | --- |
+//! | `sql-mapping` | contact data by a user's `SELECT` over the file, on an SQLite that can reach nothing else | no |
 
 mod datetime;
 mod encoding;
+mod plan;
+mod reader;
+mod records;
+mod schema;
+mod source;
 mod value;
+
+pub use crate::schema::Schema;
+pub use crate::source::Csv;

@@ -3,7 +3,6 @@
 //! Bytes in, exact values out, nothing allocated. Blanks around a value do not matter; an empty field is no value, the
 //! reader looks for it before.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the reader uses it"))]
 
 use injixo_core::model::{Channel, Millis, Quantity, QuantityError, Rule};
 
