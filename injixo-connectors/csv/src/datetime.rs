@@ -27,7 +27,6 @@
 //! `24:00` is the next midnight. So is exactly 1 in a column of spreadsheet times, which is what `24:00` is stored as; above
 //! 1 only the fraction counts, as in a cell that holds date and time.
 
-
 use std::fmt;
 
 use injixo_core::model::{Rule, Timestamp};

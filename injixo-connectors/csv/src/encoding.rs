@@ -4,7 +4,6 @@
 //! [encoded](Encoding::encode) once, and the fields that matter are [decoded](Encoding::decode). All four encodings hold
 //! ASCII unchanged, which is what the splitting relies on.
 
-
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;

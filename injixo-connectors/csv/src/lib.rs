@@ -10,6 +10,7 @@
 
 mod datetime;
 mod encoding;
+mod inspect;
 mod plan;
 mod reader;
 mod records;
@@ -17,5 +18,6 @@ mod schema;
 mod source;
 mod value;
 
+pub use crate::inspect::{Proposal, inspect};
 pub use crate::schema::Schema;
 pub use crate::source::Csv;

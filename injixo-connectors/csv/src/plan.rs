@@ -325,15 +325,22 @@ impl Maker<'_> {
         use crate::schema::Data;
         let (name, start, kind) = match self.schema.data {
             Data::Contacts => {
-                let (channel, offered, handled) = (self.channel(), self.count(Field::Offered), self.count(Field::Handled));
+                let (channel, offered, handled) =
+                    (self.channel(), self.count(Field::Offered), self.count(Field::Handled));
                 let duration = self.duration(Field::Duration);
                 let kind = || {
-                    Some(Kind::Contacts { channel: channel?, offered: offered?, handled: handled?, duration: duration? })
+                    Some(Kind::Contacts {
+                        channel: channel?,
+                        offered: offered?,
+                        handled: handled?,
+                        duration: duration?,
+                    })
                 };
                 (Field::Queue, [Field::Date, Field::Time, Field::Timestamp], kind())
             }
             Data::Intervals(_) => {
-                let (channel, offered, handled) = (self.channel(), self.count(Field::Offered), self.count(Field::Handled));
+                let (channel, offered, handled) =
+                    (self.channel(), self.count(Field::Offered), self.count(Field::Handled));
                 let aht = self.duration(Field::Aht);
                 let kind = || Some(Kind::Intervals { channel: channel?, offered: offered?, handled: handled?, aht });
                 (Field::Queue, [Field::Date, Field::Time, Field::Timestamp], kind())

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use injixo_core::connector::RowWriter;
 use injixo_core::model::{
-    Channel, Contact, IntervalLength, IntervalRow, Measures, Millis, Quantity, RejectedRow, Rule, Span, Timed, Timestamp,
+    Channel, Contact, IntervalLength, IntervalRow, Measures, Millis, Quantity, RejectedRow, Rule, Span, Timed,
+    Timestamp,
 };
 use injixo_core::zone::{Grid, GridCursor, LocalTime, Resolver};
 use injixo_core::{Error, ErrorKind, Result};
@@ -179,7 +180,10 @@ fn header<R: Read>(schema: &Schema, records: &mut Records<R>, skip: &mut Skip) -
 /// How many columns the schema names by letters, so that short first rows do not hide them.
 fn named_letters(schema: &Schema) -> usize {
     let columns = schema.columns.iter().flat_map(|(_, source)| &source.columns);
-    columns.filter_map(|column| (0..1_000).find(|index| crate::plan::letters(*index) == *column)).max().map_or(0, |last| last + 1)
+    columns
+        .filter_map(|column| (0..1_000).find(|index| crate::plan::letters(*index) == *column))
+        .max()
+        .map_or(0, |last| last + 1)
 }
 
 /// Which rows are left out on purpose.

@@ -345,9 +345,8 @@ mod tests {
             match next {
                 Next::Record(record) => {
                     let mut scratch = Vec::new();
-                    let fields = (0..record.len()).map(|index| {
-                        String::from_utf8_lossy(record.field(index, &mut scratch).unwrap()).into_owned()
-                    });
+                    let fields = (0..record.len())
+                        .map(|index| String::from_utf8_lossy(record.field(index, &mut scratch).unwrap()).into_owned());
                     all.push((record.line, fields.collect()));
                 }
                 Next::Blank => {}

@@ -169,9 +169,8 @@ impl Schema {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let named = |error: Error| error.with("schema", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            named(Error::new(ErrorKind::NotFound, format!("the schema cannot be read: {error}")))
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| named(Error::new(ErrorKind::NotFound, format!("the schema cannot be read: {error}"))))?;
         text.parse().map_err(named)
     }
 
@@ -281,7 +280,10 @@ impl Walk {
             Some(name) => Zone::new(&name).map_err(|error| self.mistake("time_zone", error.message())).ok(),
             None => {
                 if !table.contains_key("time_zone") {
-                    self.mistake("time_zone", "missing: name the zone in which the source records, such as Europe/Berlin");
+                    self.mistake(
+                        "time_zone",
+                        "missing: name the zone in which the source records, such as Europe/Berlin",
+                    );
                 }
                 None
             }
@@ -365,7 +367,10 @@ impl Walk {
         if is_one && encoding.encode(&separator).is_some() {
             return Some(separator);
         }
-        self.mistake("separator", format!("{separator:?} is not possible, expected one character such as ; , tab or |"));
+        self.mistake(
+            "separator",
+            format!("{separator:?} is not possible, expected one character such as ; , tab or |"),
+        );
         None
     }
 
@@ -474,11 +479,7 @@ impl Walk {
         match value {
             Value::String(column) => source.columns = vec![column.clone()],
             Value::Table(table) => {
-                self.known_keys(
-                    &format!("{path}."),
-                    table,
-                    &["column", "columns", "value", "join", "trim", "format"],
-                );
+                self.known_keys(&format!("{path}."), table, &["column", "columns", "value", "join", "trim", "format"]);
                 source.value = match table.get("value") {
                     Some(Value::Integer(number)) => Some(number.to_string()),
                     Some(Value::Float(number)) => Some(number.to_string()),
@@ -611,13 +612,21 @@ impl Walk {
 /// The fields that a kind of data has.
 fn fields_of(data: Data) -> Vec<Field> {
     use Field::{
-        Activity, Agent, Aht, Channel, Date, Duration, EndDate, EndTime, EndTimestamp, Handled, Offered, Queue, StartDate,
-        StartTime, StartTimestamp, Time, Timestamp,
+        Activity, Agent, Aht, Channel, Date, Duration, EndDate, EndTime, EndTimestamp, Handled, Offered, Queue,
+        StartDate, StartTime, StartTimestamp, Time, Timestamp,
     };
     let mut fields = match data {
         Data::Statuses => {
             return vec![
-                Agent, Activity, StartDate, StartTime, StartTimestamp, EndDate, EndTime, EndTimestamp, Duration,
+                Agent,
+                Activity,
+                StartDate,
+                StartTime,
+                StartTimestamp,
+                EndDate,
+                EndTime,
+                EndTimestamp,
+                Duration,
             ];
         }
         Data::Contacts | Data::Intervals(_) => vec![Queue, Channel, Date, Time, Timestamp, Offered, Handled],
@@ -664,7 +673,12 @@ mod tests {
             .replace("value = \"calls\"", "value = \"phone\"")
             .replace("queue = \"Queue\"", "");
         let mistakes = mistakes(&text);
-        for part in ["time_zone: unknown time zone \"Europe/Berlim\"", "seperator: unknown key", "columns.channel.value", "columns.queue: missing"] {
+        for part in [
+            "time_zone: unknown time zone \"Europe/Berlim\"",
+            "seperator: unknown key",
+            "columns.channel.value",
+            "columns.queue: missing",
+        ] {
             assert!(mistakes.contains(part), "{part} is not in {mistakes}");
         }
     }
@@ -681,7 +695,11 @@ mod tests {
             ("\"contacts\"", "\"contacts\"\nskip_first_rows = -1", "skip_first_rows: expected a whole number"),
             ("timestamp = \"When\"", "date = \"Day\"", "columns.time: missing: a date alone says no time of day"),
             ("timestamp = \"When\"", "", "columns.timestamp: missing: name a column with date and time"),
-            ("timestamp = \"When\"", "timestamp = { column = \"When\", format = \"hh:mm\" }", "columns.timestamp.format"),
+            (
+                "timestamp = \"When\"",
+                "timestamp = { column = \"When\", format = \"hh:mm\" }",
+                "columns.timestamp.format",
+            ),
             ("handled = \"Answered\"", "handled = { columns = [\"a\", \"b\"] }", "columns.handled: takes one column"),
             ("handled = \"Answered\"", "handled = 1", "columns.handled: expected the name of a column"),
             ("value = 1", "value = \"many\"", "columns.offered.value"),

@@ -3,7 +3,6 @@
 //! Bytes in, exact values out, nothing allocated. Blanks around a value do not matter; an empty field is no value, the
 //! reader looks for it before.
 
-
 use injixo_core::model::{Channel, Millis, Quantity, QuantityError, Rule};
 
 use crate::datetime::{Cursor, Fault, Format, FormatError, Role, trim};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use injixo_model::{RejectedRow, Rule, Window};
+use injixo_model::{Millis, RejectedRow, Rule, Window};
 
 use crate::connector::Stream;
 
@@ -94,7 +94,7 @@ impl fmt::Display for ImportReport {
         }
         write!(f, ", {} {subjects}", Grouped(self.subjects))?;
         if let Some(window) = self.window {
-            write!(f, ", {window}")?;
+            write!(f, ", {} – {}", window.from(), window.to().before(Millis::new(1)))?;
         }
         let FactCounts { added, replaced, gone, unchanged } = self.facts;
         write!(
