@@ -2,4 +2,7 @@
 
 mod datetime;
 mod encoding;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod value;
