@@ -10,6 +10,9 @@
 
 mod datetime;
 mod encoding;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod plan;
 mod reader;

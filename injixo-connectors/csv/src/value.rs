@@ -406,3 +406,263 @@ impl Decimal {
         whole.saturating_add(part)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn duration(format: &str, value: &[u8]) -> Result<i64, DurationError> {
+        let format = match format {
+            "" => DurationFormat::default(),
+            text => DurationFormat::compile(text, Encoding::Utf8).unwrap_or_else(|error| panic!("{error}")),
+        };
+        match format.parse(value) {
+            Ok(duration) => Ok(duration.get()),
+            Err(ValueError::Duration(error)) => Err(error),
+            Err(error) => panic!("{error:?} for a duration"),
+        }
+    }
+
+    /// A format, a value and its milliseconds.
+    macro_rules! lasts {
+        ($($name:ident, $format:literal, $value:literal => $millis:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                assert_eq!(duration($format, $value.as_bytes()), Ok($millis));
+            }
+        )*};
+    }
+
+    lasts! {
+        whole_seconds, "", "230" => 230_000;
+        no_time_at_all, "", "0" => 0;
+        seconds_with_a_point, "", "124.6" => 124_600;
+        seconds_rounded_up, "", "0.0005" => 1;
+        seconds_rounded_down, "", "0.00049999999999999999999999" => 0;
+        point_first, "", ".5" => 500;
+        plus_sign, "", "+7" => 7_000;
+        negative_zero, "", "-0" => 0;
+        blanks_around, "", " 230\t" => 230_000;
+        clock_without_leading_zero, "", "0:02:23" => 143_000;
+        clock_with_leading_zero, "", "00:02:23" => 143_000;
+        clock_beyond_a_day, "", "100:00:01" => 360_001_000;
+        clock_with_a_fraction, "", "0:00:59.9996" => 60_000;
+        clock_with_a_comma, "", "0:00:01,25" => 1_250;
+        longest, "", "31622400" => 31_622_400_000;
+        longest_by_clock, "", "8784:00:00" => 31_622_400_000;
+        named_seconds, "seconds", "1.5" => 1_500;
+        named_milliseconds, "milliseconds", "1500" => 1_500;
+        named_milliseconds_rounded, "milliseconds", "1500.5" => 1_501;
+        named_minutes, "Minutes", "2.5" => 150_000;
+        third_of_a_minute, "minutes", "0.3333333333333333" => 20_000;
+        fraction_of_a_day, "spreadsheet", "0.00165509259259259" => 143_000;
+        fraction_of_a_day_with_comma, "spreadsheet", "0,5" => 43_200_000;
+        small_fraction_of_a_day, "spreadsheet", "1.15740740740741E-05" => 1_000;
+        days, "spreadsheet", "1.5" => 129_600_000;
+        explicit_clock, "h:mm:ss", "0:11:32" => 692_000;
+        explicit_clock_of_two_digits, "hh:mm:ss", "123:00:07" => 442_807_000;
+        explicit_clock_with_a_fraction, "h:mm:ss", "0:00:01.5" => 1_500;
+        explicit_fraction, "h:mm:ss.f", "0:00:01.5" => 1_500;
+        minutes_and_seconds, "mm:ss", "02:23" => 143_000;
+        minutes_beyond_an_hour, "mm:ss", "125:30" => 7_530_000;
+        minutes_and_short_seconds, "m:s", "2:3" => 123_000;
+        hours_and_minutes, "h:mm", "1:30" => 5_400_000;
+        units_beyond_the_tokens, "h Std. mm'", "1 Std. 30'" => 5_400_000;
+        after_midnight_means_elapsed, "hh:mm:ss A", "12:02:23 AM" => 143_000;
+        after_midnight_of_one_letter, "h:mm:ss A", "1:00:00 am" => 3_600_000;
+        after_noon_means_elapsed, "h:mm:ss A", "12:00:01 PM" => 43_201_000;
+    }
+
+    /// A format, a value that it does not read, and why.
+    macro_rules! refuses {
+        ($($name:ident, $format:literal, $value:literal => $error:ident;)*) => {$(
+            #[test]
+            fn $name() {
+                assert_eq!(duration($format, $value.as_bytes()), Err(DurationError::$error));
+            }
+        )*};
+    }
+
+    refuses! {
+        nothing, "", "" => Syntax;
+        text, "", "n/a" => Syntax;
+        point_alone, "", "." => Syntax;
+        decimal_comma, "", "1,5" => Syntax;
+        exponent, "", "1e3" => Syntax;
+        two_signs, "", "--1" => Syntax;
+        minutes_and_seconds_unasked, "", "02:23" => Syntax;
+        clock_with_short_minutes, "", "0:2:23" => Syntax;
+        clock_without_hours, "", ":02:23" => Syntax;
+        clock_with_more, "", "0:02:23:00" => Syntax;
+        clock_with_a_point_alone, "", "0:02:23." => Syntax;
+        clock_where_seconds_are_asked, "seconds", "0:02:23" => Syntax;
+        seconds_where_a_clock_is_asked, "h:mm:ss", "143" => Syntax;
+        hours_where_minutes_are_asked, "mm:ss", "0:02:23" => Syntax;
+        fraction_missing, "h:mm:ss.f", "0:02:23" => Syntax;
+        half_day_missing, "h:mm:ss A", "0:02:23" => Syntax;
+        sixty_minutes, "", "0:60:00" => Impossible;
+        sixty_seconds, "", "0:00:60" => Impossible;
+        sixty_seconds_by_format, "m:s", "1:60" => Impossible;
+        negative, "", "-1" => Negative;
+        negative_fraction, "", "-0.5" => Negative;
+        negative_clock, "", "-0:00:01" => Negative;
+        negative_day, "spreadsheet", "-0.5" => Negative;
+        one_millisecond_too_long, "milliseconds", "31622400001" => TooLarge;
+        one_second_too_long, "", "8784:00:01" => TooLarge;
+        endless, "", "99999999999999999999999999999999" => TooLarge;
+        endless_clock, "", "99999999999999999999999999999999:00:00" => TooLarge;
+        endless_days, "spreadsheet", "99999999999999999999,9" => TooLarge;
+    }
+
+    #[test]
+    fn formats_that_cannot_be_say_why() {
+        let fault = |text: &str, encoding| DurationFormat::compile(text, encoding).unwrap_err();
+        for (text, expected) in [
+            ("", Fault::NoDurationToken),
+            ("-:-", Fault::NoDurationToken),
+            ("ss:mm", Fault::NoDurationThere('m')),
+            ("hh:ss", Fault::NoDurationThere('s')),
+            ("mm:mm", Fault::NoDurationThere('m')),
+            ("h:MM:ss", Fault::NoDurationThere('M')),
+            ("DD/MM/YYYY", Fault::NoDurationThere('D')),
+            ("f", Fault::NoDurationThere('f')),
+            ("hhh:mm", Fault::UnknownToken("hhh".to_owned())),
+            ("mm:ss A", Fault::NoHour),
+            ("h→mm", Fault::Unencodable('→', Encoding::Windows1252)),
+        ] {
+            assert_eq!(fault(text, Encoding::Windows1252), FormatError::new(text, expected));
+        }
+        let advice = fault("h:MM", Encoding::Utf8).to_string();
+        assert!(advice.starts_with("format \"h:MM\": `M` is out of place"), "{advice}");
+    }
+
+    #[test]
+    fn counts_are_numbers_or_flags() {
+        for (value, expected) in [
+            ("15", Ok(15_000_000)),
+            (" 0.5 ", Ok(500_000)),
+            ("Y", Ok(1_000_000)),
+            ("n", Ok(0)),
+            ("Yes", Ok(1_000_000)),
+            ("NO", Ok(0)),
+            ("TRUE", Ok(1_000_000)),
+            ("False\t", Ok(0)),
+            ("", Err(QuantityError::Syntax)),
+            ("yep", Err(QuantityError::Syntax)),
+            ("1,5", Err(QuantityError::Syntax)),
+            ("-1", Err(QuantityError::Negative)),
+            ("1000000001", Err(QuantityError::TooLarge)),
+        ] {
+            let expected = expected.map(Quantity::from_micros).map_err(ValueError::Quantity);
+            assert_eq!(count(value.as_bytes()), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn channels_have_their_wire_spelling() {
+        for channel_ in Channel::ALL {
+            assert_eq!(channel(channel_.as_str().as_bytes()), Ok(channel_));
+        }
+        assert_eq!(channel(b" calls "), Ok(Channel::Calls));
+        for value in ["", "Calls", "call", "social media", "fax"] {
+            assert_eq!(channel(value.as_bytes()), Err(ValueError::Channel), "{value:?}");
+        }
+        assert_eq!(channel(b"\xFF"), Err(ValueError::Channel));
+    }
+
+    #[test]
+    fn errors_become_rules() {
+        assert_eq!(count(b"x").unwrap_err().rule(), Rule::Quantity);
+        assert_eq!(channel(b"x").unwrap_err().rule(), Rule::Channel);
+        for value in ["x", "-1", "0:60:00", "8784:00:01"] {
+            assert_eq!(
+                DurationFormat::default().parse(value.as_bytes()).unwrap_err().rule(),
+                Rule::Duration,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn handle_time_is_the_aht_times_the_handled() {
+        let quantity = |text: &str| Quantity::parse(text.as_bytes()).unwrap();
+        for (aht, handled, expected) in [
+            (230_000, "14", 3_220_000),
+            (230_000, "0", 0),
+            (0, "14", 0),
+            (1, "0.5", 1),
+            (1, "0.499999", 0),
+            (100_001, "0.333333", 33_334),
+            (31_622_400_000, "1000000", 31_622_400_000_000_000),
+        ] {
+            assert_eq!(total(Millis::new(aht), quantity(handled)), Some(Millis::new(expected)), "{aht} × {handled}");
+        }
+        assert_eq!(total(MAX_DURATION, Quantity::MAX), None);
+    }
+
+    /// Hours, minutes, seconds and milliseconds, as a person takes them apart.
+    fn components(millis: u64) -> (u64, u64, u64, u64) {
+        (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60, millis % 1_000)
+    }
+
+    proptest! {
+        #[test]
+        fn printed_durations_read_back(millis in 0_u64..=31_622_400_000) {
+            let (hours, minutes, seconds, fraction) = components(millis);
+            let all_minutes = hours * 60 + minutes;
+            let expected = Ok(i64::try_from(millis).unwrap());
+            let days = u128::from(millis) * 10_u128.pow(15) / 86_400_000;
+            let day = 10_u128.pow(15);
+            for (format, value) in [
+                ("", format!("{hours}:{minutes:02}:{seconds:02}.{fraction:03}")),
+                ("", format!("{}.{fraction:03}", millis / 1_000)),
+                ("seconds", Millis::new(i64::try_from(millis).unwrap()).to_string()),
+                ("milliseconds", millis.to_string()),
+                ("hh:mm:ss", format!("{hours:02}:{minutes:02}:{seconds:02},{fraction:03}")),
+                ("hh:mm:ss.f", format!("{hours:02}:{minutes:02}:{seconds:02}.{fraction:03}000")),
+                ("h-m-s.f", format!("{hours}-{minutes}-{seconds}.{fraction:03}")),
+                ("mm:ss", format!("{all_minutes:02}:{seconds:02}.{fraction:03}")),
+                ("spreadsheet", format!("{}.{:015}", days / day, days % day)),
+            ] {
+                prop_assert_eq!(duration(format, value.as_bytes()), expected, "{} reads {}", format, value);
+            }
+        }
+
+        #[test]
+        fn decimals_are_the_quotient_of_their_digits(whole in 0_u64..400, fraction in "[0-9]{1,17}", exponent in 0_u32..12) {
+            let text = format!("{whole}.{fraction}E-{exponent:02}");
+            let numerator: u128 = format!("{whole}{fraction}").parse().unwrap();
+            let places = u32::try_from(fraction.len()).unwrap() + exponent;
+            let expected = numerator * 86_400_000 / 10_u128.pow(places);
+            let number = Decimal::parse_scientific(text.as_bytes()).unwrap();
+            let cut = number.times_cut(86_400_000);
+            // Beyond eighteen places digits are cut, which can only make it less, and by no more than the last one.
+            prop_assert!(u128::from(cut) == expected || (places > 18 && u128::from(cut) + 1 == expected), "{text}: {cut}");
+            prop_assert!(number.times_rounded(86_400_000) - cut <= 1);
+        }
+
+        #[test]
+        fn handle_time_is_within_half_a_millisecond(aht in 0_i64..31_622_400_000, micros in 0_i64..1_000_000_000_000) {
+            if let Some(total) = total(Millis::new(aht), Quantity::from_micros(micros)) {
+                let error = i128::from(total.get()) * 1_000_000 - i128::from(aht) * i128::from(micros);
+                prop_assert!((-499_999..=500_000).contains(&error), "{error}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            text in "([hmsAf]{1,2}|.){0,7}|seconds|milliseconds|minutes|spreadsheet",
+            value in prop_oneof![prop::collection::vec(any::<u8>(), 0..40), "[-+0-9:.,E]{0,30}".prop_map(String::into_bytes)],
+        ) {
+            let formats = [Ok(DurationFormat::default()), DurationFormat::compile(&text, Encoding::Utf8)];
+            for format in formats.into_iter().flatten() {
+                if let Ok(duration) = format.parse(&value) {
+                    prop_assert!((Millis::ZERO..=MAX_DURATION).contains(&duration));
+                }
+            }
+            let _ = (count(&value), channel(&value));
+        }
+    }
+}

@@ -88,7 +88,9 @@ pub(crate) async fn commit(
         record.subjects.clone_from(&ids);
     }
     let id = transaction.add_import(&record).await?;
-    transaction.add_rejected(id, &first_rejected).await?;
+    if !first_rejected.is_empty() {
+        transaction.add_rejected(id, &first_rejected).await?;
+    }
     transaction.commit().await?;
     Ok(Some(ImportReport {
         imported: record.imported,

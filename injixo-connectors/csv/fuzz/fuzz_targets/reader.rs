@@ -1,0 +1,10 @@
+//! Any bytes as a file under some schemas: nothing panics, and the size of the pieces in which it arrives changes nothing.
+//!
+//! Run with: `cargo fuzz run reader` in `injixo-connectors/csv`, or with `RUSTC_BOOTSTRAP=1` on a stable compiler.
+
+#![no_main]
+
+use injixo_connector_csv::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u8, &[u8])| fuzzing::reader(input.0, input.1));
