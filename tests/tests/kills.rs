@@ -77,10 +77,14 @@ async fn a_killed_import_is_there_whole_or_not_at_all() {
     let schema = file(folder.path(), "schema.toml", CONTACTS);
     let (files, states) = files(folder.path());
     let states: Vec<String> = states.into_iter().map(naive_quarters).collect();
-    let rounds = if std::env::var("INJIXO_TEST_LONG").is_ok_and(|long| long == "1") { 1_000 } else { 60 };
+    let wanted = if std::env::var("INJIXO_TEST_LONG").is_ok_and(|long| long == "1") { 1_000 } else { 50 };
     let mut random = Random(11);
     let (mut killed, mut between, mut seen) = (0, 0, vec![0; states.len()]);
-    for round in 0..rounds {
+    let mut round = 0;
+    // A child that was quicker than its killer does not count.
+    while killed < wanted {
+        round += 1;
+        assert!(round <= 3 * wanted, "only {killed} of {round} children were killed before they had finished");
         let store = folder.path().join(format!("{round}.db"));
         let mut running = child(&store, &schema, &files).spawn().unwrap();
         // Each child says some thirty lines; a random line, and a random while after it.
@@ -106,7 +110,6 @@ async fn a_killed_import_is_there_whole_or_not_at_all() {
         assert!(finished.success());
         assert_eq!(contents(&store).await, states[states.len() - 1], "round {round}");
     }
-    println!("{killed} of {rounds} were killed; states seen: {seen:?}");
-    assert!(killed >= rounds * 5 / 6, "only {killed} of {rounds} were killed before they had finished");
+    println!("{killed} of {round} were killed; states seen: {seen:?}");
     assert!(between > 0, "no kill came between two imports");
 }
