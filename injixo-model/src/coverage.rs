@@ -175,7 +175,8 @@ mod tests {
             let (x, y, cut) = (coverage(&a), coverage(&b), window(cut.0, cut.0 + cut.1));
             for at in 0..64 {
                 let instant = Timestamp::from_millis(at);
-                let (in_a, in_b) = (bits(&a)[at as usize], bits(&b)[at as usize]);
+                let index = usize::try_from(at).unwrap();
+                let (in_a, in_b) = (bits(&a)[index], bits(&b)[index]);
                 prop_assert_eq!(x.contains(instant), in_a);
                 prop_assert_eq!(x.union(&y).contains(instant), in_a || in_b);
                 prop_assert_eq!(x.difference(&y).contains(instant), in_a && !in_b);

@@ -53,7 +53,7 @@ pub(crate) async fn import_delivery(
     if is_known(transaction.last_import(stream, &delivery.key).await?, delivery, repeat) {
         return Ok(unchanged(delivery, form.stream()));
     }
-    let refused = refused_queues(&*transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
+    let refused = refused_queues(&transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
     drop(transaction);
 
     let mut staged = Staged::new(form, &target.zone, refused, watch);
@@ -93,7 +93,7 @@ pub(crate) async fn import_contacts(
 ) -> Result<ImportReport> {
     let form = source.form();
     let mut transaction = target.store.read().await?;
-    let refused = refused_queues(&*transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
+    let refused = refused_queues(&transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
     drop(transaction);
     let mut ignore = |_: &RejectedRow| {};
     let mut staged = Staged::new(form, &target.zone, refused, &mut ignore);

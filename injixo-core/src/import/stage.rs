@@ -88,7 +88,7 @@ impl<F: Fact> Stage<F> {
 #[derive(Debug)]
 pub(crate) struct Sorted<F> {
     runs: Vec<Run<F>>,
-    heads: BinaryHeap<Reverse<(u32, Timestamp, usize, Head<F>)>>,
+    heads: BinaryHeap<Reverse<Next<F>>>,
 }
 
 impl<F: Fact> Sorted<F> {
@@ -105,6 +105,9 @@ impl<F: Fact> Sorted<F> {
         self.heads.peek().map(|Reverse((subject, start, ..))| (*subject, *start))
     }
 }
+
+/// The next fact of a run: its subject, its start and the number of the run decide.
+type Next<F> = (u32, Timestamp, usize, Head<F>);
 
 /// A fact that takes no part in the order of the heads.
 #[derive(Debug)]

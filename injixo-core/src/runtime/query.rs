@@ -213,8 +213,9 @@ impl IntervalReader {
         let mut series = Series::new();
         let mut cursor = grid.cursor();
         let days = self.days(queue);
-        for from in (days.0..=days.1).step_by(DAYS_AT_ONCE) {
-            let to = from.saturating_add(DAYS_AT_ONCE as i32 - 1).min(days.1);
+        let mut from = days.0;
+        while from <= days.1 {
+            let to = from.saturating_add(DAYS_AT_ONCE - 1).min(days.1);
             let range = ChunkRange { subject: queue.id, from, to };
             if queue.row_minutes == 0 {
                 for contact in facts::<Contact>(&mut *self.transaction, range).await? {
@@ -225,6 +226,7 @@ impl IntervalReader {
                     series.add_interval(&row, &mut cursor)?;
                 }
             }
+            from = to + 1;
         }
         Ok(series.finish())
     }
@@ -272,7 +274,7 @@ impl IntervalReader {
     }
 }
 
-const DAYS_AT_ONCE: usize = 512;
+const DAYS_AT_ONCE: i32 = 512;
 
 /// The facts of one subject on some days, sorted by start.
 async fn facts<F: Fact>(transaction: &mut dyn Transaction, range: ChunkRange) -> Result<Vec<F>> {
