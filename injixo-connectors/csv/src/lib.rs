@@ -8,6 +8,8 @@
 //! | --- | --- | --- |
 //! | `sql-mapping` | contact data by a user's `SELECT` over the file, on an SQLite that can reach nothing else | no |
 
+#![expect(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`")]
+
 mod datetime;
 mod encoding;
 #[cfg(fuzzing)]
