@@ -1,6 +1,36 @@
-//! Connectors that bring contact-centre data into workforce management.
+//! Connectors that bring contact-centre data into workforce management, one feature each, and the engine that runs them.
+//!
+//! **Hosts** depend on this crate alone: [`core`] holds the engine and its stores. **Partners** who write a connector
+//! depend on `injixo-core` and `injixo-model` instead and register it beside these.
+//!
+//! # Features
+//!
+//! | name | description | default |
+//! | --- | --- | --- |
+//! | `csv` | CSV files and folders | no |
+//! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
+//! | `sqlite` | the store in one SQLite file | no |
+//! | `full` | all of these | no |
 
 pub use injixo_core as core;
 
 #[cfg(feature = "csv")]
 pub use injixo_connector_csv as csv;
+
+/// Every connector of the enabled features.
+///
+/// ```
+/// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
+/// # #[cfg(feature = "csv")]
+/// assert_eq!(kinds, ["csv"]);
+/// ```
+pub fn all() -> core::connector::Registry {
+    let registry = core::connector::Registry::new();
+    #[cfg(feature = "csv")]
+    let registry = registry.with::<csv::Csv>();
+    registry
+}
+
+#[cfg(all(doctest, feature = "csv", feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -34,8 +34,8 @@ fn files(folder: &Path) -> (Vec<PathBuf>, Vec<Vec<Row>>) {
     let mut parts: Vec<Vec<Row>> = (0..3_i64)
         .map(|part| {
             let rows = (0..12_000_i64).map(|row| {
-                let queue = QUEUES[random.below(3) as usize];
-                (queue, begin + part * 200_000 + row * 16, random.below(600) as i64)
+                let queue = QUEUES[usize::try_from(random.below(3)).unwrap()];
+                (queue, begin + part * 200_000 + row * 16, i64::try_from(random.below(600)).unwrap())
             });
             rows.collect()
         })

@@ -8,19 +8,21 @@
 //! | --- | --- | --- |
 //! | `sql-mapping` | contact data by a user's `SELECT` over the file, on an SQLite that can reach nothing else | no |
 
-#![expect(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`")]
-
 mod datetime;
 mod encoding;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;
+#[cfg(feature = "sql-mapping")]
+mod mapped;
 mod plan;
 mod reader;
 mod records;
 mod schema;
 mod source;
+#[cfg(feature = "sql-mapping")]
+mod sql;
 mod value;
 
 pub use crate::inspect::{Proposal, inspect};

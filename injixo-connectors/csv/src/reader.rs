@@ -94,22 +94,22 @@ pub(crate) async fn read(
     for _ in 0..schema.skip_first_rows {
         records.skip_line().map_err(|error| unreadable(&error))?;
     }
-    let mut skip = Skip::new(schema);
-    let mut reject = Reject { name, schema };
-    let header = header(schema, &mut records, &mut skip)?;
+    let skip = Skip::new(schema);
+    let reject = Reject { name, schema };
+    let header = header(schema, &mut records, &skip)?;
     if header.len() == 0 {
         return Err(Error::new(ErrorKind::DataInvalid, "the file is empty: expected a header and rows"));
     }
     #[cfg(feature = "sql-mapping")]
     if let Some(query) = &schema.sql {
-        return crate::mapped::read(schema, query, &header, &mut records, &mut skip, &mut reject, out).await;
+        return crate::mapped::read(schema, query, &header, &mut records, &skip, &reject, out).await;
     }
     let mut rows = Rows::new(schema, Plan::new(schema, &header)?);
     let mut since_flush = 0_u32;
     loop {
         let consumed = records.consumed();
         let Some(next) = records.next().map_err(|error| unreadable(&error))? else { break };
-        if let Some(record) = usable(next, header.len(), &mut skip, &mut reject, out)?
+        if let Some(record) = usable(next, header.len(), &skip, &reject, out)?
             && let Err(refused) = rows.read(&record, out)
         {
             reject.refused(&refused, record.line, out)?;
@@ -137,7 +137,7 @@ fn check_text(start: &[u8]) -> Result<()> {
 }
 
 /// The header: the first row that is not left out, or letters for a file without one.
-fn header<R: Read>(schema: &Schema, records: &mut Records<R>, skip: &mut Skip) -> Result<Header> {
+fn header<R: Read>(schema: &Schema, records: &mut Records<R>, skip: &Skip) -> Result<Header> {
     if schema.add_header_row {
         // The first row says how many columns there are; it is read again as a row.
         let first = records.peek().split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty());
@@ -210,7 +210,7 @@ pub(crate) struct Reject<'a> {
 }
 
 impl Reject<'_> {
-    pub(crate) fn refused(&mut self, refused: &Refused, line: u64, out: &mut RowWriter<'_>) -> Result<()> {
+    pub(crate) fn refused(&self, refused: &Refused, line: u64, out: &mut RowWriter<'_>) -> Result<()> {
         let value = match self.schema.encoding.decode(&refused.value) {
             Some(text) => RejectedRow::excerpt_of(&text),
             None => RejectedRow::excerpt_of(&String::from_utf8_lossy(&refused.value)),
@@ -225,18 +225,19 @@ impl Reject<'_> {
         out.reject(&row)
     }
 
-    fn row(&mut self, rule: Rule, record: &Record<'_>, out: &mut RowWriter<'_>) -> Result<()> {
+    fn row(&self, rule: Rule, record: &Record<'_>, out: &mut RowWriter<'_>) -> Result<()> {
         let value = record.raw[..record.raw.len().min(400)].to_vec();
         self.refused(&Refused { rule, column: String::new(), value }, record.line, out)
     }
 }
 
 /// The record, if its fields may be looked at; everything else is left out or rejected here.
+#[expect(clippy::needless_pass_by_value, reason = "the record lives on in the answer")]
 pub(crate) fn usable<'r>(
     next: Next<'r>,
     columns: usize,
-    skip: &mut Skip,
-    reject: &mut Reject<'_>,
+    skip: &Skip,
+    reject: &Reject<'_>,
     out: &mut RowWriter<'_>,
 ) -> Result<Option<Record<'r>>> {
     let record = match next {

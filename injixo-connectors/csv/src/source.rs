@@ -28,8 +28,11 @@ pub struct Csv {
 struct Files {
     schema: Schema,
     /// Checksums of files that did not change since, so that a folder is not read whole at each look.
-    checksums: Mutex<HashMap<PathBuf, (u64, Option<SystemTime>, String)>>,
+    checksums: Mutex<Checksums>,
 }
+
+/// Size, time of the last change and checksum by path.
+type Checksums = HashMap<PathBuf, (u64, Option<SystemTime>, String)>;
 
 impl Csv {
     /// Reads by that schema.
@@ -89,7 +92,7 @@ impl Files {
     fn checksum(&self, path: &Path) -> Result<String> {
         let metadata = fs::metadata(path).map_err(|error| reader::unreadable(&error))?;
         let (size, modified) = (metadata.len(), metadata.modified().ok());
-        let known = |held: &HashMap<PathBuf, (u64, Option<SystemTime>, String)>| {
+        let known = |held: &Checksums| {
             let same = held.get(path).filter(|held| held.0 == size && held.1 == modified && modified.is_some());
             same.map(|held| held.2.clone())
         };
