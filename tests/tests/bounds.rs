@@ -50,7 +50,7 @@ async fn allocations(rows: i64) -> usize {
     let region = Region::new(ALLOCATOR);
     let mut out = RowWriter::new(&cx, &mut sums);
     source.read(&cx, &delivery, &mut out).await.unwrap();
-    drop(out);
+    out.finish().unwrap();
     let change = region.change();
     assert!(!sums.0.finish().is_empty());
     change.allocations + change.reallocations

@@ -554,3 +554,223 @@ impl Spacing {
 fn common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use injixo_core::connector::{Context, RowSink};
+    use injixo_core::model::{ContactBatch, IntervalBatch, StatusBatch};
+
+    use super::*;
+
+    /// Everything that was read, a line each.
+    #[derive(Default)]
+    struct Lines {
+        good: String,
+        rejected: String,
+    }
+
+    impl RowSink for Lines {
+        fn contacts(&mut self, batch: &ContactBatch) -> Result<()> {
+            for (index, row) in batch.rows().iter().enumerate() {
+                let contact = batch.contact(index);
+                let queue = &batch.queues()[row.queue as usize];
+                let _ = writeln!(
+                    self.good,
+                    "{queue} {} {}/{} {:?}",
+                    contact.start, contact.handled, contact.offered, contact.duration
+                );
+            }
+            Ok(())
+        }
+
+        fn interval_rows(&mut self, batch: &IntervalBatch) -> Result<()> {
+            for (queue, row) in batch.rows() {
+                let (queue, measures) = (&batch.queues()[*queue as usize], row.measures);
+                let _ = writeln!(
+                    self.good,
+                    "{queue} {}+{} {}/{} {}:{}",
+                    row.start,
+                    row.length,
+                    measures.handled,
+                    measures.offered,
+                    measures.handle_time.total,
+                    measures.handle_time.number
+                );
+            }
+            Ok(())
+        }
+
+        fn statuses(&mut self, batch: &StatusBatch) -> Result<()> {
+            for (agent, span) in batch.rows() {
+                let (agent, status) = (&batch.agents()[*agent as usize], &batch.statuses()[span.status as usize]);
+                let end = span.end.map_or("open".to_owned(), |end| end.to_string());
+                let _ = writeln!(self.good, "{agent} {status} {} {end}", span.start);
+            }
+            Ok(())
+        }
+
+        fn rejected(&mut self, row: &RejectedRow) -> Result<()> {
+            let _ = writeln!(self.rejected, "{} {} {} {}", row.line, row.column, row.rule, row.excerpt);
+            Ok(())
+        }
+    }
+
+    /// What became of the rows of `file`: the good ones, the rejected ones, and how many were skipped; or the error.
+    fn outcome(schema: &str, file: &[u8]) -> (String, String, u64) {
+        let schema: Schema = schema.parse().unwrap_or_else(|error| panic!("{error}"));
+        let mut lines = Lines::default();
+        let cx = Context::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut out = RowWriter::new(&cx, &mut lines);
+        let read = runtime.block_on(read(&schema, "file.csv", file, file.len() as u64, &mut out));
+        let skipped = out.finish().map(|counts| counts.skipped);
+        match read.and(skipped) {
+            Ok(skipped) => (lines.good, lines.rejected, skipped),
+            Err(error) => (String::new(), format!("error: {error}\n"), 0),
+        }
+    }
+
+    const HEAD: &str = "data = 'contacts'\ntime_zone = 'Europe/Berlin'\n";
+    const COLUMNS: &str =
+        "[columns]\nqueue = 'Queue'\ntimestamp = { column = 'When', format = ['YYYY-MM-DD hh:mm', 'iso8601'] }
+        offered = { value = 1 }\nhandled = 'Handled'\nduration = 'Duration'\nchannel = { value = 'calls' }\n";
+
+    macro_rules! reads {
+        ($($name:ident: $settings:expr, $file:expr => $good:expr, $rejected:expr, $skipped:expr;)*) => {
+            $(#[test]
+            fn $name() {
+                let file: &[u8] = $file.as_ref();
+                let (good, rejected, skipped) = outcome(&format!("{HEAD}{}{COLUMNS}", $settings), file);
+                assert_eq!((good.as_str(), rejected.as_str(), skipped), ($good, $rejected, $skipped));
+            })*
+        };
+    }
+
+    reads! {
+        a_plain_file: "",
+            "Queue;When;Handled;Duration\nSales;2024-05-01 10:00;1;5\nSales;2024-05-01 10:01;0;\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\nSales (calls) 2024-05-01T08:01:00Z 0/1 None\n", "", 0;
+        other_columns_and_another_order: "",
+            "Duration;x;Handled;When;y;Queue\n5;;Y;2024-05-01 10:00;;Sales\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        a_byte_order_mark: "",
+            "\u{feff}Queue;When;Handled;Duration\nBüro;2024-05-01 10:00;1;5\n"
+            => "Büro (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        turkish: "encoding = 'iso-8859-9'\n",
+            b"Queue;When;Handled;Duration\n\xDDstanbul \xF0\xFD\xFE;2024-05-01 10:00;1;5\n"
+            => "İstanbul ğış (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        western: "encoding = 'windows-1252'\n",
+            b"Queue;When;Handled;Duration\n\x80uro B\xFCro;2024-05-01 10:00;1;5\n"
+            => "€uro Büro (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        bytes_of_another_encoding: "",
+            b"Queue;When;Handled;Duration\nB\xFCro;2024-05-01 10:00;1;5\nA;2024-05-01 10:00;1;5\n"
+            => "A (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "2 Queue encoding B\u{fffd}ro\n", 0;
+        a_separator_of_two_bytes: "separator = '§'\n",
+            "Queue§When§Handled§Duration\nSales§2024-05-01 10:00§1§5\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        quoted_fields: "separator = ','\n",
+            "Queue,When,Handled,Duration\r\n\"Sales, \"\"all\"\"\",\"2024-05-01 10:00\",\"1\",\"0:01:05\"\r\n"
+            => "Sales, \"all\" (calls) 2024-05-01T08:00:00Z 1/1 Some(65s)\n", "", 0;
+        first_rows_are_dropped: "skip_first_rows = 2\n",
+            "Report\n\"open quote\nQueue;When;Handled;Duration\nSales;2024-05-01 10:00;1;x\nSales;2024-05-01 10:00;1;5\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "4 Duration duration x\n", 0;
+        empty_rows_are_bad: "",
+            "Queue;When;Handled;Duration\n;;;\n\nSales;2024-05-01 10:00;1;5\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "2 When required \n", 1;
+        empty_rows_are_left_out: "skip_empty_rows = true\n",
+            "Queue;When;Handled;Duration\n;;;\n\nSales;2024-05-01 10:00;1;5\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 2;
+        rows_that_hold_a_text_are_left_out: "skip_rows_containing = ['Total', '# ']\n",
+            "# made today\nQueue;When;Handled;Duration\nSales;2024-05-01 10:00;1;5\nTotal;;1;5\ntotal;2024-05-01 10:00;1;5\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\ntotal (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 1;
+        a_header_that_holds_the_text_stays_the_header: "skip_rows_containing = ['Handled']\n",
+            "Queue;When;Handled;Duration\nSales;2024-05-01 10:00;1;5\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        the_skipped_hour_moves_forward: "",
+            "Queue;When;Handled;Duration\nSales;2024-03-31 02:30;1;5\n"
+            => "Sales (calls) 2024-03-31T01:30:00Z 1/1 Some(5s)\n", "", 0;
+        the_skipped_hour_is_rejected: "gap = 'reject'\n",
+            "Queue;When;Handled;Duration\nSales;2024-03-31 02:30;1;5\nSales;2024-03-31 03:30;1;5\n"
+            => "Sales (calls) 2024-03-31T01:30:00Z 1/1 Some(5s)\n", "2 When gap 2024-03-31 02:30\n", 0;
+        the_repeated_hour_is_rejected: "fold = 'reject'\n",
+            "Queue;When;Handled;Duration\nSales;2024-10-27 02:30;1;5\nSales;2024-10-27 03:30;1;5\n"
+            => "Sales (calls) 2024-10-27T02:30:00Z 1/1 Some(5s)\n", "2 When fold 2024-10-27 02:30\n", 0;
+        the_repeated_hour_in_order: "fold = 'in_order'\n",
+            "Queue;When;Handled;Duration\nSales;2024-10-27 02:50;1;5\nSales;2024-10-27 02:10;1;5\n"
+            => "Sales (calls) 2024-10-27T00:50:00Z 1/1 Some(5s)\nSales (calls) 2024-10-27T01:10:00Z 1/1 Some(5s)\n", "", 0;
+        an_instant_needs_no_zone: "gap = 'reject'\n",
+            "Queue;When;Handled;Duration\nSales;2024-03-31T02:30:00.250+01:00;1;5\n"
+            => "Sales (calls) 2024-03-31T01:30:00.250Z 1/1 Some(5s)\n", "", 0;
+        trailing_separators: "",
+            "Queue;When;Handled;Duration\nSales;2024-05-01 10:00;1;5;\nSales;2024-05-01 10:00;1;5;;;\n"
+            => "Sales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\nSales (calls) 2024-05-01T08:00:00Z 1/1 Some(5s)\n", "", 0;
+        only_a_header: "", "Queue;When;Handled;Duration\n" => "", "", 0;
+    }
+
+    #[test]
+    fn a_file_without_header_has_letters() {
+        let schema = "data = 'agent-status'\ntime_zone = 'UTC'\nadd_header_row = true\n[columns]\nagent = 'B'
+            activity = { columns = ['C', 'D'], join = ': ', trim = true }\nstart_date = 'A'\nstart_time = 'E'\nduration = 'F'\n";
+        let file = "2024-05-01;amy; Ready ;;10:00:00;60\n2024-05-01;amy;Not Ready;Lunch ;10:01:00;1:00:00\n";
+        let expected = "amy Ready 2024-05-01T10:00:00Z 2024-05-01T10:01:00Z\namy Not Ready: Lunch 2024-05-01T10:01:00Z 2024-05-01T11:01:00Z\n";
+        assert_eq!(outcome(schema, file.as_bytes()), (expected.to_owned(), String::new(), 0));
+    }
+
+    #[test]
+    fn ends_take_the_other_reading_unless_strict() {
+        let schema = |fold: &str| {
+            format!(
+                "data = 'agent-status'\ntime_zone = 'Europe/Berlin'\nfold = '{fold}'\n[columns]\nagent = 'A'\nactivity = 'S'\nstart_timestamp = 'F'\nend_timestamp = 'T'\n"
+            )
+        };
+        let file = "A;S;F;T\namy;Ready;2024-10-27 02:50;2024-10-27 02:10\namy;Ready;2024-10-27 04:00;\n";
+        let open = "amy Ready 2024-10-27T03:00:00Z open\n";
+        let (good, rejected, _) = outcome(&schema("auto"), file.as_bytes());
+        assert_eq!(
+            (good, rejected),
+            (format!("amy Ready 2024-10-27T00:50:00Z 2024-10-27T01:10:00Z\n{open}"), String::new())
+        );
+        let (good, rejected, _) = outcome(&schema("earlier"), file.as_bytes());
+        assert_eq!((good, rejected), (open.to_owned(), "2 T end_before_start 2024-10-27 02:10\n".to_owned()));
+    }
+
+    const INTERVALS: &str =
+        "data = 'contacts'\nlayout = 'interval-based'\ninterval = 30\ntime_zone = 'UTC'\n[columns]\nqueue = 'Q'
+        timestamp = 'W'\noffered = 'O'\nhandled = 'H'\naht = 'T'\nchannel = 'C'\n";
+
+    #[test]
+    fn interval_rows_carry_handle_time_where_aht_is_known() {
+        let file = "Q;W;O;H;T;C\nA;2024-05-01 08:00;15;14;230;calls\nA;2024-05-01 08:30;1.5;.5;0:03:50;chats\nA;2024-05-01 09:00;5;4;;calls\nA;2024-05-01 09:30;5;0;9;calls\nA;2024-05-01 10:00;5;0;9;phone\nA;2024-05-01 10:07;5;0;9;calls\n";
+        let good = "A (calls) 2024-05-01T08:00:00Z+1800 14/15 3220:14\nA (chats) 2024-05-01T08:30:00Z+1800 0.5/1.5 115:0.5\nA (calls) 2024-05-01T09:00:00Z+1800 4/5 0:0\nA (calls) 2024-05-01T09:30:00Z+1800 0/5 0:0\n";
+        let rejected = "6 C channel phone\n7 W off_grid 2024-05-01 10:07\n";
+        assert_eq!(outcome(INTERVALS, file.as_bytes()), (good.to_owned(), rejected.to_owned(), 0));
+    }
+
+    #[test]
+    fn shorter_rows_are_one_error_that_names_both_lengths() {
+        for minute in [15, 45] {
+            let file = format!(
+                "Q;W;O;H;T;C\nA;2024-05-01 08:00;1;1;1;calls\nA;2024-05-01 08:30;1;1;1;calls\nA;2024-05-01 09:{minute};1;1;1;calls\n"
+            );
+            let (_, rejected, _) = outcome(INTERVALS, file.as_bytes());
+            assert!(rejected.contains("error: the file has a row every 15 minutes, the schema says 30"), "{rejected}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        let schema = format!("{HEAD}{COLUMNS}");
+        for (file, part) in [
+            ("", "the file is empty"),
+            ("\n\n", "the file is empty"),
+            ("Queue;When;Handled\n", "column \"Duration\" is missing (for duration); the file has 3 columns"),
+            ("Queue;When;Handled;Duration;Queue\n", "column \"Queue\" stands there 2 times"),
+            ("\"Queue;When\n", "the header cannot be read"),
+        ] {
+            let (_, rejected, _) = outcome(&schema, file.as_bytes());
+            assert!(rejected.contains(part), "{part} is not in {rejected}");
+        }
+    }
+}

@@ -17,8 +17,7 @@ use injixo_model::{Attribution, IntervalLength, Millis, Timestamp, Window};
 
 pub use self::context::{Context, Progress};
 pub use self::registry::{ConnectorFactory, Registry};
-pub(crate) use self::writer::Counts;
-pub use self::writer::{ContactDraft, ContactWriter, RowSink, RowWriter, StatusWriter};
+pub use self::writer::{ContactDraft, ContactWriter, Counts, RowSink, RowWriter, StatusWriter};
 use crate::error::Result;
 use crate::zone::Zone;
 

@@ -57,17 +57,20 @@ pub struct RowWriter<'s> {
     agent_index: HashMap<String, u32>,
     status_index: HashMap<String, u32>,
     counts: Counts,
+    progress: (u64, u64),
     warnings: Vec<String>,
 }
 
 /// What came of the rows of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Counts {
-    pub(crate) good: u64,
-    pub(crate) rejected: u64,
-    pub(crate) skipped: u64,
-    done: u64,
-    total: u64,
+#[non_exhaustive]
+pub struct Counts {
+    /// Rows that became facts.
+    pub good: u64,
+    /// Rows that were rejected.
+    pub rejected: u64,
+    /// Rows that were left out on purpose.
+    pub skipped: u64,
 }
 
 impl std::fmt::Debug for RowWriter<'_> {
@@ -91,6 +94,7 @@ impl<'s> RowWriter<'s> {
             agent_index: HashMap::new(),
             status_index: HashMap::new(),
             counts: Counts::default(),
+            progress: (0, 0),
             warnings: Vec::new(),
         }
     }
@@ -176,7 +180,7 @@ impl<'s> RowWriter<'s> {
 
     /// Notes how much of the source was read, and how much there is.
     pub fn progress(&mut self, done: u64, total: u64) {
-        (self.counts.done, self.counts.total) = (done, total);
+        self.progress = (done, total);
     }
 
     /// Hands over what was written, holding the author back while the engine is busy. Call it now and then, best after
@@ -206,14 +210,25 @@ impl<'s> RowWriter<'s> {
             self.sink.statuses(&self.statuses)?;
             self.statuses.clear();
         }
-        let Counts { good, rejected, skipped, done, total } = self.counts;
+        let Counts { good, rejected, skipped } = self.counts;
+        let (done, total) = self.progress;
         self.cx.report(&Progress { rows: good + rejected + skipped, rejected, done, total });
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<(Counts, Vec<String>)> {
+    /// Hands over the rest and says what came of the rows.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it.
+    pub fn finish(mut self) -> Result<Counts> {
         self.hand_over()?;
-        Ok((self.counts, self.warnings))
+        Ok(self.counts)
+    }
+
+    pub(crate) fn finish_with_warnings(mut self) -> Result<(Counts, Vec<String>)> {
+        let warnings = std::mem::take(&mut self.warnings);
+        Ok((self.finish()?, warnings))
     }
 }
 

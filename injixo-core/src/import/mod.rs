@@ -59,7 +59,7 @@ pub(crate) async fn import_delivery(
     let mut staged = Staged::new(form, &target.zone, refused, watch);
     let mut writer = RowWriter::new(cx, &mut staged);
     source.read(cx, delivery, &mut writer).await.map_err(|error| error.with("file", &delivery.name))?;
-    let (counts, warnings) = writer.finish()?;
+    let (counts, warnings) = writer.finish_with_warnings()?;
     if counts.good == 0 && counts.rejected > 0 {
         return Err(nothing_good(delivery, &staged));
     }
@@ -100,7 +100,7 @@ pub(crate) async fn import_contacts(
     let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window };
     let began = cx.now();
     let outcome = source.read(cx, window, &mut writer).await?;
-    let finished = writer.rows.finish()?;
+    let finished = writer.rows.finish_with_warnings()?;
     commit_window(target, staged, window, outcome, began, finished, cx).await
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn import_statuses(
     let mut writer = StatusWriter { rows: RowWriter::new(cx, &mut staged), window };
     let began = cx.now();
     let outcome = source.read(cx, window, &mut writer).await?;
-    let finished = writer.rows.finish()?;
+    let finished = writer.rows.finish_with_warnings()?;
     commit_window(target, staged, window, outcome, began, finished, cx).await
 }
 
