@@ -6,7 +6,6 @@ use injixo_core::connector::RowWriter;
 use injixo_core::model::{Channel, Contact, IntervalRow, Measures, Millis, Quantity, Rule, Timed, Timestamp};
 use injixo_core::zone::{Grid, Resolver};
 use injixo_core::{Error, ErrorKind, Result};
-use rusqlite::types::Value;
 use tokio::sync::mpsc;
 
 use crate::datetime::{Formats, Role};
@@ -14,7 +13,7 @@ use crate::plan::{Header, Refused};
 use crate::reader::{Reject, Skip, Spacing, instant, unreadable, usable};
 use crate::records::Records;
 use crate::schema::{Data, Schema};
-use crate::sql::{Bounds, COLUMNS, Row, Upload};
+use crate::sql::{Mapping, SqlKind, SqlLimits, SqlRow, SqlValue};
 use crate::value::{self, DurationFormat};
 
 const ROWS_AT_ONCE: usize = 1_024;
@@ -28,24 +27,25 @@ pub(crate) async fn read<R: Read + Send>(
     reject: &Reject<'_>,
     out: &mut RowWriter<'_>,
 ) -> Result<()> {
-    let upload = load(schema, header, records, skip, reject, out)?;
-    let mut wanted = vec!["queue", "timestamp", "offered", "handled", "channel"];
-    if schema.data == Data::Contacts {
-        wanted.push("duration");
-    }
+    let mapping = load(schema, header, records, skip, reject, out)?;
+    let kind = if schema.data == Data::Contacts { SqlKind::ContactBased } else { SqlKind::IntervalBased };
     // SQLite works in a thread of its own; dropping the receiver ends it.
     let (sender, mut receiver) = mpsc::channel::<Vec<Row>>(4);
     let query = query.to_owned();
     let running = tokio::task::spawn_blocking(move || {
         let mut batch = Vec::with_capacity(ROWS_AT_ONCE);
-        let mut each = |row: Row| {
-            batch.push(row);
-            batch.len() < ROWS_AT_ONCE || sender.blocking_send(std::mem::take(&mut batch)).is_ok()
+        let gone = |_| Error::new(ErrorKind::Cancelled, "nobody takes the rows of the query any more");
+        let mut each = |_: u64, row: SqlRow<'_>| {
+            batch.push(owned(&row));
+            if batch.len() < ROWS_AT_ONCE {
+                Ok(())
+            } else {
+                sender.blocking_send(std::mem::take(&mut batch)).map_err(gone)
+            }
         };
-        upload.run(&query, &wanted, &mut each)?;
-        // A receiver that has gone wants no more rows.
-        let _ = sender.blocking_send(batch);
-        Ok::<(), Error>(())
+        let ignored = mapping.run(&query, kind, &mut each)?;
+        sender.blocking_send(batch).map_err(gone)?;
+        Ok::<_, Error>(ignored)
     });
     let mut facts = Facts::new(schema)?;
     let mut number = 0;
@@ -58,9 +58,13 @@ pub(crate) async fn read<R: Read + Send>(
         }
         out.flush().await?;
     }
-    running
+    let ended = running
         .await
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "the SQL mapping broke off").caused_by(error))??;
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "the SQL mapping broke off").caused_by(error))?;
+    let ignored = ended?;
+    if !ignored.is_empty() {
+        out.warn(format!("columns of the result that mean nothing here: {}", ignored.join(", ")));
+    }
     facts.spacing.map_or(Ok(()), |spacing| spacing.finish(out))
 }
 
@@ -73,9 +77,9 @@ fn load<R: Read>(
     skip: &Skip,
     reject: &Reject<'_>,
     out: &mut RowWriter<'_>,
-) -> Result<Upload> {
-    let upload = Upload::new(header.names(), Bounds::default())?;
-    let (mut fields, mut scratch) = (Vec::new(), Vec::new());
+) -> Result<Mapping> {
+    let mut mapping = Mapping::new(header.names(), &SqlLimits::default())?;
+    let (mut fields, mut scratch) = (Vec::<String>::new(), Vec::new());
     while let Some(next) = records.next().map_err(|error| unreadable(&error))? {
         let Some(record) = usable(next, header.len(), skip, reject, out)? else { continue };
         fields.clear();
@@ -95,10 +99,11 @@ fn load<R: Read>(
             }
         }
         if fields.len() == record.len().min(header.len()) {
-            upload.insert(&fields)?;
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            mapping.insert(&fields)?;
         }
     }
-    Ok(upload)
+    Ok(mapping)
 }
 
 /// Turns rows of the result into facts.
@@ -136,7 +141,7 @@ impl Facts {
                     }
                 }
                 let duration = duration(row, DURATION, &self.duration)?;
-                let queue = out.queue(&name, channel).map_err(|rule| refuse(row, QUEUE, rule))?;
+                let queue = out.queue(name, channel).map_err(|rule| refuse(row, QUEUE, rule))?;
                 out.contact(queue, &Contact { offered, handled, duration, ..Contact::offered(start) });
             }
             Some(spacing) => {
@@ -147,7 +152,7 @@ impl Facts {
                     }
                     _ => Timed::default(),
                 };
-                let queue = out.queue(&name, channel).map_err(|rule| refuse(row, QUEUE, rule))?;
+                let queue = out.queue(name, channel).map_err(|rule| refuse(row, QUEUE, rule))?;
                 let length = spacing.length_at(queue, start).ok_or_else(|| refuse(row, TIMESTAMP, Rule::OffGrid))?;
                 let measures = Measures { offered, handled, handle_time, ..Measures::default() };
                 out.interval_row(queue, IntervalRow { start, length, measures });
@@ -173,22 +178,31 @@ const DURATION: usize = 5;
 const AHT: usize = 6;
 
 fn refuse(row: &Row, place: usize, rule: Rule) -> Refused {
-    Refused { rule, column: COLUMNS[place].to_owned(), value: text(row, place).into_bytes() }
+    Refused { rule, column: COLUMNS[place].to_owned(), value: row[place].clone().into_bytes() }
 }
 
-/// A value as text; nothing where there is none.
-fn text(row: &Row, place: usize) -> String {
-    match &row[place] {
-        Some(Value::Integer(number)) => number.to_string(),
-        Some(Value::Real(number)) => number.to_string(),
-        Some(Value::Text(text)) => text.clone(),
-        Some(Value::Blob(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        Some(Value::Null) | None => String::new(),
-    }
+/// The columns of a result, in the order of [`Row`].
+const COLUMNS: [&str; 7] = ["queue", "timestamp", "offered", "handled", "channel", "duration", "aht"];
+
+/// A row of the result as texts, nothing where there is no value.
+type Row = [String; COLUMNS.len()];
+
+fn owned(row: &SqlRow<'_>) -> Row {
+    let text = |value: Option<&SqlValue<'_>>| match value {
+        Some(SqlValue::Integer(number)) => number.to_string(),
+        Some(SqlValue::Real(number)) => number.to_string(),
+        Some(SqlValue::Text(text)) => (*text).to_owned(),
+        Some(SqlValue::Blob(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        Some(SqlValue::Null) | None => String::new(),
+    };
+    let SqlRow { queue, timestamp, offered, handled, channel, duration, aht } = row;
+    let always = [queue, timestamp, offered, handled, channel].map(|value| text(Some(value)));
+    let [queue, timestamp, offered, handled, channel] = always;
+    [queue, timestamp, offered, handled, channel, text(duration.as_ref()), text(aht.as_ref())]
 }
 
-fn required(row: &Row, place: usize) -> Result<String, Refused> {
-    let text = text(row, place);
+fn required(row: &Row, place: usize) -> Result<&str, Refused> {
+    let text = &row[place];
     if text.trim().is_empty() { Err(refuse(row, place, Rule::Required)) } else { Ok(text) }
 }
 
@@ -197,7 +211,7 @@ fn count(row: &Row, place: usize) -> Result<Quantity, Refused> {
 }
 
 fn duration(row: &Row, place: usize, format: &DurationFormat) -> Result<Option<Millis>, Refused> {
-    let text = text(row, place);
+    let text = &row[place];
     if text.trim().is_empty() {
         return Ok(None);
     }

@@ -773,4 +773,22 @@ mod tests {
             assert!(rejected.contains(part), "{part} is not in {rejected}");
         }
     }
+
+    #[cfg(feature = "sql-mapping")]
+    #[test]
+    fn a_query_takes_the_place_of_columns() {
+        let schema = r#"
+            data = 'contacts'
+            time_zone = 'Europe/Berlin'
+            skip_rows_containing = ['Total']
+            sql = """SELECT Queue || ' ' || Site AS queue, "Day" || ' ' || "Clock time" AS timestamp, 1 AS offered,
+                Talk <> '' AS handled, CAST(Talk AS INTEGER) * 60 AS duration, 'calls' AS channel, 7 AS more FROM uploaded_file"""
+        "#;
+        let file = "Queue;Site;Day;Clock time;Talk\nSales;Bonn;2024-05-01;10:00:00;2\nTotal;;;;\nSales;Bonn;2024-05-01;10:01:00;\nSales;Bonn;yesterday;10:01:00;\nA;B;C;D;E;F\n";
+        let good = "Sales Bonn (calls) 2024-05-01T08:00:00Z 1/1 Some(120s)\nSales Bonn (calls) 2024-05-01T08:01:00Z 0/1 Some(0s)\n";
+        let rejected = "6  columns A;B;C;D;E;F\n3 timestamp date yesterday 10:01:00\n";
+        assert_eq!(outcome(schema, file.as_bytes()), (good.to_owned(), rejected.to_owned(), 1));
+        let (_, error, _) = outcome(&schema.replace("FROM uploaded_file", "FROM sqlite_master"), file.as_bytes());
+        assert!(error.starts_with("error: ") && error.contains("uploaded_file"), "{error}");
+    }
 }

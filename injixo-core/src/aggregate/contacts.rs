@@ -374,7 +374,8 @@ impl Series {
         cells.reserve_exact(core.len());
         for (start, core) in core {
             let more = more.next_if(|(at, _)| *at == start).map_or(More::default(), |(_, more)| more);
-            let known = |(facts, count): (u32, Quantity)| (facts == core.facts && facts > 0).then_some(count);
+            // An interval in which no contact counts, only spread time, has none abandoned: that is known.
+            let known = |(facts, count): (u32, Quantity)| (facts == core.facts).then_some(count);
             let measures = Measures {
                 offered: Quantity::from_micros(core.offered),
                 handled: Quantity::from_micros(core.handled),
@@ -395,4 +396,266 @@ impl Series {
 fn seconds(start: Timestamp) -> u32 {
     // Supported instants end in 2100, intervals begin on whole seconds: both fit.
     u32::try_from(start.millis() / 1_000).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use injixo_model::Channel;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2024-05-01T{text}Z").parse().unwrap()
+    }
+
+    fn batch(contacts: &[Contact]) -> ContactBatch {
+        let mut batch = ContactBatch::new();
+        let queue = batch.add_queue(QueueKey::new("Hotline", Channel::Calls));
+        contacts.iter().for_each(|contact| batch.push(queue, contact));
+        batch
+    }
+
+    fn table(contacts: &[Contact], attribution: Attribution, length: IntervalLength) -> IntervalTable {
+        Aggregator::new(length, &Zone::utc()).attribution(attribution).contacts([&batch(contacts)]).finish()
+    }
+
+    /// Start, offered, handled, seconds of handle time and the number that they were measured for.
+    fn lines(table: &IntervalTable) -> Vec<String> {
+        let line = |interval: Interval| {
+            let Measures { offered, handled, handle_time, .. } = interval.measures;
+            let clock = &interval.start.to_string()[11..16];
+            format!("{clock} {offered} {handled} {} {}", handle_time.total, handle_time.number)
+        };
+        table.rows().map(line).collect()
+    }
+
+    /// Queued 09:14, answered 09:16, over at 09:32: two minutes of wait, sixteen of handling.
+    #[test]
+    fn a_call_of_sixteen_minutes_under_each_attribution() {
+        let call = Contact::offered(at("09:14:00")).answered_after(Millis::from_mins(2)).handled(Millis::from_mins(16));
+        for (attribution, expected) in [
+            (Attribution::Started, &["09:00 1 1 960 1"][..]),
+            (Attribution::Ended, &["09:30 1 1 960 1"]),
+            (Attribution::Spread, &["09:00 1 1 0 1", "09:15 0 0 840 0", "09:30 0 0 120 0"]),
+        ] {
+            assert_eq!(lines(&table(&[call], attribution, IntervalLength::MINUTES_15)), expected, "{attribution}");
+        }
+        let hour = table(&[call], Attribution::Spread, IntervalLength::MINUTES_60);
+        assert_eq!(lines(&hour), ["09:00 1 1 960 1"]);
+    }
+
+    #[test]
+    fn what_an_unhandled_contact_took_is_no_handle_time() {
+        let abandoned = Contact { duration: Some(Millis::from_secs(50)), ..Contact::offered(at("09:14:00")) };
+        let unmeasured = Contact { handled: Quantity::ONE, ..Contact::offered(at("09:14:00")) };
+        for attribution in [Attribution::Started, Attribution::Ended, Attribution::Spread] {
+            let table = table(&[abandoned, unmeasured], attribution, IntervalLength::MINUTES_15);
+            assert_eq!(lines(&table), ["09:00 2 1 0 0"]);
+            assert_eq!(table.rows().next().unwrap().measures.aht(), None);
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_interval_belongs_to_the_next() {
+        let contacts = [Contact::offered(at("09:14:59.999")), Contact::offered(at("09:15:00"))];
+        let table = table(&contacts, Attribution::Started, IntervalLength::MINUTES_15);
+        assert_eq!(lines(&table), ["09:00 1 0 0 0", "09:15 1 0 0 0"]);
+    }
+
+    #[test]
+    fn wait_and_service_level_count_where_they_are_known() {
+        let known = Contact {
+            abandoned: Some(Quantity::ZERO),
+            within_service_level: Some(Quantity::ONE),
+            ..Contact::offered(at("09:00:00")).answered_after(Millis::from_secs(8)).handled(Millis::from_secs(60))
+        };
+        let gave_up = Contact {
+            wait: Some(Millis::from_secs(99)),
+            abandoned: Some(Quantity::ONE),
+            within_service_level: Some(Quantity::ZERO),
+            ..Contact::offered(at("09:01:00"))
+        };
+        let silent = Contact::offered(at("09:20:00"));
+        let table = table(&[known, gave_up, known, silent, known], Attribution::Started, IntervalLength::MINUTES_60);
+        let measures = table.rows().next().unwrap().measures;
+        assert_eq!(measures.speed_of_answer(), Some(Millis::from_secs(8)), "who gave up was not answered");
+        assert_eq!((measures.abandoned, measures.within_service_level), (None, None), "one contact says nothing");
+        let sure = super::tests::table(&[known, gave_up, known], Attribution::Started, IntervalLength::MINUTES_60);
+        let measures = sure.rows().next().unwrap().measures;
+        assert_eq!(
+            (measures.abandoned, measures.within_service_level),
+            (Some(Quantity::ONE), Some(Quantity::whole(2)))
+        );
+    }
+
+    fn row(clock: &str, minutes: i64, offered: i64) -> IntervalRow {
+        let measures = Measures { offered: Quantity::whole(offered), ..Measures::default() };
+        IntervalRow { start: at(clock), length: Millis::from_mins(minutes), measures }
+    }
+
+    #[test]
+    fn rows_are_summed_up_and_never_split() {
+        let mut batch = IntervalBatch::new();
+        let queue = batch.add_queue(QueueKey::new("Hotline", Channel::Calls));
+        for row in [row("08:00:00", 30, 5), row("08:30:00", 30, 6), row("09:00:00", 30, 7)] {
+            batch.push(queue, row);
+        }
+        let mut hours = Aggregator::new(IntervalLength::MINUTES_60, &Zone::utc());
+        hours.add_interval_rows(&batch).unwrap();
+        let hours = hours.finish();
+        assert_eq!(lines(&hours), ["08:00 11 0 0 0", "09:00 7 0 0 0"]);
+        assert_eq!(hours.attribution(), Attribution::AsDelivered);
+        let error = Aggregator::new(IntervalLength::MINUTES_15, &Zone::utc()).add_interval_rows(&batch).unwrap_err();
+        assert!(error.to_string().contains("cannot be split"), "{error}");
+        // An hour of Kathmandu begins at a quarter past and fits into no hour of UTC.
+        let mut batch = IntervalBatch::new();
+        let queue = batch.add_queue(QueueKey::new("Hotline", Channel::Calls));
+        batch.push(queue, row("08:15:00", 60, 5));
+        assert!(Aggregator::new(IntervalLength::MINUTES_60, &Zone::utc()).add_interval_rows(&batch).is_err());
+        let kathmandu = Zone::new("Asia/Kathmandu").unwrap();
+        assert!(Aggregator::new(IntervalLength::MINUTES_60, &kathmandu).add_interval_rows(&batch).is_ok());
+    }
+
+    #[test]
+    fn tables_of_different_meaning_are_added_on_purpose_only() {
+        let call = Contact::offered(at("09:14:00")).handled(Millis::from_mins(16));
+        let started = table(&[call], Attribution::Started, IntervalLength::MINUTES_15);
+        let ended = table(&[call], Attribution::Ended, IntervalLength::MINUTES_15);
+        assert!(started.plus(&ended).is_err());
+        let mixed = started.plus_mixed(&ended).unwrap();
+        assert_eq!(mixed.attribution(), Attribution::Mixed);
+        assert_eq!(lines(&mixed), ["09:00 1 1 960 1", "09:30 1 1 960 1"]);
+        assert!(started.plus(&table(&[call], Attribution::Started, IntervalLength::MINUTES_30)).is_err());
+        assert_eq!(started.plus(&started).unwrap().attribution(), Attribution::Started);
+        assert!(
+            table(&[call], Attribution::Started, IntervalLength::MINUTES_30)
+                .roll_up(IntervalLength::MINUTES_15)
+                .is_err()
+        );
+    }
+
+    fn any_contact() -> impl Strategy<Value = Contact> {
+        let quantity = || prop_oneof![Just(0), Just(1_000_000), 0..=1_000_000_i64].prop_map(Quantity::from_micros);
+        let time = || prop::option::of((0..20_000_000_i64).prop_map(Millis::new));
+        (0..400_000_000_i64, quantity(), quantity(), time(), time(), prop::option::of(quantity())).prop_map(
+            |(start, offered, handled, duration, wait, abandoned)| Contact {
+                start: Timestamp::from_millis(1_711_700_000_000 + start),
+                offered,
+                handled,
+                duration,
+                wait,
+                abandoned,
+                within_service_level: None,
+                id: None,
+            },
+        )
+    }
+
+    fn attributions() -> impl Strategy<Value = Attribution> {
+        prop_oneof![Just(Attribution::Started), Just(Attribution::Ended), Just(Attribution::Spread)]
+    }
+
+    fn zones() -> impl Strategy<Value = Zone> {
+        prop_oneof![
+            Just("Europe/Berlin"),
+            Just("Australia/Lord_Howe"),
+            Just("Asia/Kathmandu"),
+            Just("America/St_Johns")
+        ]
+        .prop_map(|name| Zone::new(name).unwrap())
+    }
+
+    fn cells(table: &IntervalTable) -> Vec<(QueueKey, Vec<(Timestamp, Measures)>)> {
+        table.queues().map(|(queue, cells)| (queue.clone(), cells.to_vec())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn sums_are_the_same_in_any_order_and_any_split(
+            mut contacts in prop::collection::vec(any_contact(), 1..60),
+            cut in any::<prop::sample::Index>(),
+            seed: u64,
+            attribution in attributions(),
+            zone in zones(),
+        ) {
+            let sum = |contacts: &[Contact]| {
+                Aggregator::new(IntervalLength::MINUTES_15, &zone).attribution(attribution).contacts([&batch(contacts)]).finish()
+            };
+            let whole = sum(&contacts);
+            let cut = cut.index(contacts.len());
+            let (a, b) = contacts.split_at(cut);
+            prop_assert_eq!(cells(&sum(a).plus(&sum(b)).unwrap()), cells(&whole));
+            prop_assert_eq!(cells(&sum(b).plus(&sum(a)).unwrap()), cells(&whole));
+            let mut seed = seed;
+            for index in (1..contacts.len()).rev() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                contacts.swap(index, usize::try_from(seed >> 33).unwrap() % (index + 1));
+            }
+            prop_assert_eq!(cells(&sum(&contacts)), cells(&whole));
+        }
+
+        #[test]
+        fn longer_intervals_are_the_sums_of_shorter_ones(
+            contacts in prop::collection::vec(any_contact(), 1..60),
+            attribution in attributions(),
+            zone in zones(),
+        ) {
+            let direct = |length| {
+                Aggregator::new(length, &zone).attribution(attribution).contacts([&batch(&contacts)]).finish()
+            };
+            let quarters = direct(IntervalLength::MINUTES_15);
+            let halves = quarters.roll_up(IntervalLength::MINUTES_30).unwrap();
+            prop_assert_eq!(cells(&halves), cells(&direct(IntervalLength::MINUTES_30)));
+            let hours = cells(&direct(IntervalLength::MINUTES_60));
+            prop_assert_eq!(cells(&halves.roll_up(IntervalLength::MINUTES_60).unwrap()), hours.clone());
+            prop_assert_eq!(cells(&quarters.roll_up(IntervalLength::MINUTES_60).unwrap()), hours);
+        }
+
+        /// Against sums by contact, and instant by instant for what is spread.
+        #[test]
+        fn everything_is_conserved(
+            contacts in prop::collection::vec(any_contact(), 1..40),
+            attribution in attributions(),
+            zone in zones(),
+        ) {
+            let table = Aggregator::new(IntervalLength::MINUTES_15, &zone).attribution(attribution).contacts([&batch(&contacts)]).finish();
+            let sum = |of: &dyn Fn(&Measures) -> i64| table.rows().map(|row| of(&row.measures)).sum::<i64>();
+            let naive = |of: &dyn Fn(&Contact) -> i64| contacts.iter().map(of).sum::<i64>();
+            prop_assert_eq!(sum(&|m| m.offered.micros()), naive(&|c| c.offered.micros()));
+            prop_assert_eq!(sum(&|m| m.handled.micros()), naive(&|c| c.handled.micros()));
+            prop_assert_eq!(sum(&|m| m.handle_time.total.get()), naive(&|c| c.handle_time().map_or(0, Millis::get)));
+            prop_assert_eq!(sum(&|m| m.handle_time.number.micros()), naive(&|c| c.handle_time().map_or(0, |_| c.handled.micros())));
+            let grid = Grid::new(&zone, IntervalLength::MINUTES_15);
+            let mut times: BTreeMap<Timestamp, i64> = BTreeMap::new();
+            for contact in &contacts {
+                let Some(time) = contact.handle_time() else { continue };
+                let answered = contact.start.millis() + contact.wait.map_or(0, Millis::get);
+                match attribution {
+                    Attribution::Spread => {
+                        // Quarter hours of these zones begin at quarter hours of UTC.
+                        let (mut from, to) = (answered, answered + time.get());
+                        while from < to {
+                            let next = ((from / 900_000 + 1) * 900_000).min(to);
+                            *times.entry(grid.floor(Timestamp::from_millis(from))).or_default() += next - from;
+                            from = next;
+                        }
+                    }
+                    Attribution::Ended => {
+                        *times.entry(grid.floor(Timestamp::from_millis(answered + time.get()))).or_default() += time.get();
+                    }
+                    _ => *times.entry(grid.floor(contact.start)).or_default() += time.get(),
+                }
+            }
+            times.retain(|_, time| *time > 0);
+            let found: BTreeMap<Timestamp, i64> = table
+                .rows()
+                .map(|row| (row.start, row.measures.handle_time.total.get()))
+                .filter(|(_, time)| *time > 0)
+                .collect();
+            prop_assert_eq!(found, times);
+        }
+    }
 }

@@ -131,3 +131,71 @@ impl StatusAggregator {
         (agents, self.statuses.names)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use injixo_model::IntervalLength;
+
+    use super::*;
+    use crate::zone::Zone;
+
+    fn at(clock: &str) -> Timestamp {
+        format!("2024-05-01T{clock}:00Z").parse().unwrap()
+    }
+
+    fn span(status: u32, from: &str, to: &str) -> Span {
+        Span { start: at(from), status, end: (!to.is_empty()).then(|| at(to)) }
+    }
+
+    fn lines(times: &[StatusTime]) -> Vec<String> {
+        let line = |time: &StatusTime| format!("{} {} {}", time.status, &time.start.to_string()[11..16], time.time);
+        times.iter().map(line).collect()
+    }
+
+    #[test]
+    fn overlapping_time_counts_once_or_twice() {
+        let spans = [span(1, "08:50", "09:10"), span(2, "09:05", "09:20")];
+        let grid = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15);
+        let times = |overlap| lines(&status_times(&spans, &grid, overlap, None, |_| true));
+        assert_eq!(times(Overlap::Shortest), ["1 08:45 600", "1 09:00 300", "2 09:00 600", "2 09:15 300"]);
+        assert_eq!(times(Overlap::Both), ["1 08:45 600", "1 09:00 600", "2 09:00 600", "2 09:15 300"]);
+    }
+
+    #[test]
+    fn an_open_span_counts_as_far_as_the_reader_says() {
+        let spans = [span(1, "08:00", ""), span(2, "08:05", "")];
+        let grid = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15);
+        let times =
+            |until: Option<&str>| lines(&status_times(&spans, &grid, Overlap::Shortest, until.map(at), |_| true));
+        assert_eq!(times(None), ["1 08:00 300"]);
+        assert_eq!(times(Some("08:20")), ["1 08:00 300", "2 08:00 600", "2 08:15 300"]);
+        assert_eq!(times(Some("07:00")), ["1 08:00 300"]);
+    }
+
+    #[test]
+    fn logged_off_takes_its_place_and_is_not_counted() {
+        let spans = [span(1, "08:00", "08:10"), span(9, "08:02", "08:04"), span(1, "08:20", "08:21")];
+        let grid = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15);
+        let times = status_times(&spans, &grid, Overlap::Shortest, None, |status| status != 9);
+        assert_eq!(lines(&times), ["1 08:00 480", "1 08:15 60"]);
+    }
+
+    #[test]
+    fn batches_with_dictionaries_of_their_own_come_together() {
+        let mut aggregator = StatusAggregator::new();
+        for (agents, statuses) in [(["amy", "bob"], ["Ready", "Break"]), (["bob", "amy"], ["Break", "Ready"])] {
+            let mut batch = StatusBatch::new();
+            let agents = agents.map(|agent| batch.add_agent(agent));
+            let statuses = statuses.map(|status| batch.add_status(status));
+            let hour = if batch.agents()[0] == "amy" { "08:00" } else { "09:00" };
+            batch.push(agents[0], span(statuses[0], hour, ""));
+            aggregator.add(&batch);
+        }
+        let (agents, statuses) = aggregator.finish();
+        let seen: Vec<(&str, &str)> = agents
+            .iter()
+            .map(|agent| (agent.agent.as_str(), statuses[agent.spans[0].status as usize].as_str()))
+            .collect();
+        assert_eq!(seen, [("amy", "Ready"), ("bob", "Break")]);
+    }
+}
