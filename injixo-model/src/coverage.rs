@@ -159,6 +159,13 @@ mod tests {
         assert_eq!(held.gaps(window(5, 40)).windows(), [window(10, 20), window(30, 40)]);
         assert!(held.gaps(window(20, 30)).is_empty());
         assert!(held.covers(window(20, 30)) && !held.covers(window(20, 31)) && !held.covers(window(9, 21)));
+        assert!(!coverage(&[(5, 9)]).covers(window(0, 3)) && !Coverage::new().covers(window(0, 3)));
+    }
+
+    #[test]
+    fn nothing_is_empty_and_something_shows_its_windows() {
+        assert!(Coverage::new().is_empty() && !coverage(&[(0, 1_000)]).is_empty());
+        assert_eq!(format!("{:?}", coverage(&[(0, 1_000)])), "[[1970-01-01T00:00:00Z, 1970-01-01T00:00:01Z)]");
     }
 
     fn any_windows() -> impl Strategy<Value = Vec<(i64, i64)>> {

@@ -204,3 +204,22 @@ fn the_quickstart_prints_the_same_table_twice() {
     // From one to three in the night the wall clock shows one hour only.
     assert!(!String::from_utf8_lossy(&first.stdout).contains("\n02:"));
 }
+
+#[test]
+fn a_connector_of_ones_own_imports_a_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = example("custom_connector", &[], folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // 08:00 to 09:00 are minutes 28,575,840 to 28,575,900 since 1970; calls come at multiples of seven: at 08:01, 08:08, ….
+    let offered: Vec<String> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| line[..31].to_owned()).collect();
+    assert_eq!(
+        offered,
+        [
+            "2024-05-01T08:00:00Z 2 offered,",
+            "2024-05-01T08:15:00Z 3 offered,",
+            "2024-05-01T08:30:00Z 2 offered,",
+            "2024-05-01T08:45:00Z 2 offered,"
+        ]
+    );
+}
