@@ -709,6 +709,27 @@ mod tests {
         only_a_header: "", "Queue;When;Handled;Duration\n" => "", "", 0;
     }
 
+    proptest::proptest! {
+        /// Damaged lines included: each line of the file is one row, and each row is good, rejected or skipped.
+        #[test]
+        fn every_row_is_accounted_for(
+            lines in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::strategy::Just("Sales;2024-05-01 10:00;1;5".to_owned()),
+                    "[A-C ;0-9:\\-]{0,30}",
+                    "[;é1]{0,6}",
+                    "Sales;2024-0[0-9]-[0-3][0-9] [0-2][0-9]:[0-6][0-9];[0-2];[0-9]{0,12}",
+                ],
+                0..30,
+            ),
+        ) {
+            let file = format!("Queue;When;Handled;Duration\n{}", lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+            let (good, rejected, skipped) = outcome(&format!("{HEAD}skip_empty_rows = true\n{COLUMNS}"), file.as_bytes());
+            let rows = good.lines().count() + rejected.lines().count() + usize::try_from(skipped).unwrap();
+            proptest::prop_assert_eq!(rows, lines.len(), "{}{}", good, rejected);
+        }
+    }
+
     #[test]
     fn a_file_without_header_has_letters() {
         let schema = "data = 'agent-status'\ntime_zone = 'UTC'\nadd_header_row = true\n[columns]\nagent = 'B'
