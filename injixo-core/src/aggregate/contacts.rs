@@ -463,6 +463,8 @@ mod tests {
         let contacts = [Contact::offered(at("09:14:59.999")), Contact::offered(at("09:15:00"))];
         let table = table(&contacts, Attribution::Started, IntervalLength::MINUTES_15);
         assert_eq!(lines(&table), ["09:00 1 0 0 0", "09:15 1 0 0 0"]);
+        assert_eq!((table.len(), table.is_empty()), (2, false));
+        assert!(super::tests::table(&[], Attribution::Started, IntervalLength::MINUTES_15).is_empty());
     }
 
     #[test]

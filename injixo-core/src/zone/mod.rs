@@ -49,7 +49,6 @@ struct Segment {
     offset: i64,
 }
 
-const FIRST_SECOND: i64 = -366 * 86_400;
 const DAY: i64 = 86_400_000;
 /// More than any two offsets of one zone differ.
 const FAR: i64 = 26 * 3_600_000;
@@ -63,7 +62,7 @@ impl Zone {
     pub fn new(name: &str) -> Result<Self> {
         let database = TimeZoneDatabase::bundled();
         let zone = database.get(name).map_err(|_| unknown(name))?;
-        let first = jiff::Timestamp::from_second(FIRST_SECOND).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let first = jiff::Timestamp::UNIX_EPOCH;
         let mut segments = vec![Segment { from: i64::MIN, offset: i64::from(zone.to_offset(first).seconds()) * 1_000 }];
         for change in zone.following(first) {
             let from = change.timestamp().as_second() * 1_000;
@@ -144,8 +143,7 @@ impl Zone {
 
     /// The stretch around a clock change that `edge` lies strictly inside, or `edge` twice.
     fn uncut(&self, edge: Timestamp) -> (Timestamp, Timestamp) {
-        let changes = self.segments().windows(2).filter(|pair| (pair[1].from - edge.millis()).abs() <= FAR);
-        for pair in changes {
+        for pair in self.segments().windows(2) {
             let shift = pair[1].offset - pair[0].offset;
             let (first, last) = (pair[1].from.min(pair[1].from + shift), pair[1].from + shift.abs());
             if first < edge.millis() && edge.millis() < last {
@@ -165,7 +163,8 @@ impl Zone {
 }
 
 fn to_day(day: i64) -> i32 {
-    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX - 1 })
+    // Supported instants lie within far fewer days.
+    i32::try_from(day).unwrap_or_default()
 }
 
 fn unknown(name: &str) -> Error {
@@ -337,8 +336,41 @@ mod tests {
         assert_eq!(berlin.widen(fold), fold);
         let gap = window("2024-03-31T01:00:00Z", "2024-03-31T02:00:00Z");
         assert_eq!(berlin.widen(window("2024-03-31T01:15:00Z", "2024-03-31T01:30:00Z")), gap);
-        let before = window("2024-03-31T00:45:00Z", "2024-03-31T01:00:00Z");
-        assert_eq!(berlin.widen(before), before);
+        for whole in [
+            window("2024-03-31T00:45:00Z", "2024-03-31T01:00:00Z"),
+            window("2024-03-31T02:00:00Z", "2024-03-31T02:15:00Z"),
+            window("2024-10-26T23:45:00Z", "2024-10-27T00:00:00Z"),
+            window("2024-10-27T02:00:00Z", "2024-10-27T02:15:00Z"),
+        ] {
+            assert_eq!(berlin.widen(whole), whole);
+        }
+    }
+
+    #[test]
+    fn a_day_that_has_begun_goes_on_when_the_clock_goes_back_over_midnight() {
+        // At 02:31Z the clock shows 00:01 and goes back to 23:01 of the day before.
+        let st_johns = Zone::new("America/St_Johns").unwrap();
+        let number = |date: &str| to_day(format!("{date}T00:00:00").parse::<LocalTime>().unwrap().0 / DAY);
+        assert_eq!(st_johns.to_local(utc("2010-11-07T03:00:00Z")).to_string(), "2010-11-06T23:30:00");
+        assert_eq!(st_johns.day(utc("2010-11-07T03:00:00Z")), number("2010-11-07"));
+        assert_eq!(st_johns.day(utc("2010-11-07T02:29:59Z")), number("2010-11-06"));
+    }
+
+    #[test]
+    fn offsets_are_known_from_1970_on() {
+        let new_york = Zone::new("America/New_York").unwrap();
+        assert_eq!(new_york.to_local(utc("1970-01-01T00:00:00Z")).to_string(), "1969-12-31T19:00:00");
+        assert_eq!(new_york.to_local(utc("1970-07-01T00:00:00Z")).to_string(), "1970-06-30T20:00:00");
+        assert_eq!(new_york.to_local(utc("2099-07-01T00:00:00Z")).to_string(), "2099-06-30T20:00:00");
+    }
+
+    #[test]
+    fn distances_count_single_changes() {
+        for (a, b, changes) in
+            [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("same", "same", 0), ("ab", "ba", 2)]
+        {
+            assert_eq!(distance(a, b), changes, "{a} {b}");
+        }
     }
 
     #[test]
@@ -348,12 +380,15 @@ mod tests {
         assert!(Zone::new("Mars/Olympus").unwrap_err().to_string().contains("unknown time zone \"Mars/Olympus\""));
         assert_eq!(Zone::new("europe/berlin").unwrap().name(), "Europe/Berlin");
         assert_eq!(Zone::new("UTC").unwrap(), Zone::utc());
+        assert_ne!(Zone::new("Europe/Berlin").unwrap(), Zone::utc());
+        assert_eq!(format!("{0} {0:?}", Zone::utc()), "UTC UTC");
     }
 
     #[test]
     fn local_times_print_and_read_back() {
         let local: LocalTime = "2024-03-31T02:30:00".parse().unwrap();
-        assert_eq!(local.to_string(), "2024-03-31T02:30:00");
+        assert_eq!(format!("{local} {local:?}"), "2024-03-31T02:30:00 2024-03-31T02:30:00");
+        assert_eq!((local.millis(), LocalTime::from_millis(local.millis())), (1_711_852_200_000, local));
         assert_eq!(Zone::new("Asia/Kathmandu").unwrap().to_local(utc("2024-03-30T20:45:00Z")), local);
     }
 }
