@@ -367,8 +367,7 @@ impl Series {
     }
 
     pub(crate) fn finish(self) -> Vec<(Timestamp, Measures)> {
-        let has_more = !self.more.is_empty();
-        let mut more = if has_more { self.more.finish() } else { Vec::new() }.into_iter().peekable();
+        let mut more = self.more.finish().into_iter().peekable();
         let mut cells = Vec::new();
         let core = self.core.finish();
         cells.reserve_exact(core.len());
@@ -498,6 +497,37 @@ mod tests {
         IntervalRow { start: at(clock), length: Millis::from_mins(minutes), measures }
     }
 
+    /// Each of the three alone, in contacts and in ready-made rows.
+    #[test]
+    fn one_further_measure_is_enough_to_be_kept() {
+        let plain = Contact::offered(at("09:00:00")).handled(Millis::from_secs(60));
+        let wait = Timed { total: Millis::from_secs(8), number: Quantity::ONE };
+        let empty = Measures {
+            offered: Quantity::ONE,
+            handled: Quantity::ONE,
+            handle_time: Timed { total: Millis::from_secs(60), number: Quantity::ONE },
+            ..Measures::default()
+        };
+        for (contact, expected) in [
+            (plain, empty),
+            (plain.answered_after(Millis::from_secs(8)), Measures { wait_time: wait, ..empty }),
+            (Contact { abandoned: Some(Quantity::ONE), ..plain }, Measures { abandoned: Some(Quantity::ONE), ..empty }),
+            (
+                Contact { within_service_level: Some(Quantity::ZERO), ..plain },
+                Measures { within_service_level: Some(Quantity::ZERO), ..empty },
+            ),
+        ] {
+            let table = table(&[contact], Attribution::Started, IntervalLength::MINUTES_15);
+            assert_eq!(table.rows().next().unwrap().measures, expected);
+            let mut batch = IntervalBatch::new();
+            let queue = batch.add_queue(QueueKey::new("Hotline", Channel::Calls));
+            batch.push(queue, IntervalRow { start: at("09:00:00"), length: Millis::from_mins(15), measures: expected });
+            let mut rows = Aggregator::new(IntervalLength::MINUTES_60, &Zone::utc());
+            rows.add_interval_rows(&batch).unwrap();
+            assert_eq!(rows.finish().rows().next().unwrap().measures, expected);
+        }
+    }
+
     #[test]
     fn rows_are_summed_up_and_never_split() {
         let mut batch = IntervalBatch::new();
@@ -511,7 +541,7 @@ mod tests {
         assert_eq!(lines(&hours), ["08:00 11 0 0 0", "09:00 7 0 0 0"]);
         assert_eq!(hours.attribution(), Attribution::AsDelivered);
         let error = Aggregator::new(IntervalLength::MINUTES_15, &Zone::utc()).add_interval_rows(&batch).unwrap_err();
-        assert!(error.to_string().contains("cannot be split"), "{error}");
+        assert!(error.to_string().contains("a ready-made row of 30 minutes cannot be split"), "{error}");
         // An hour of Kathmandu begins at a quarter past and fits into no hour of UTC.
         let mut batch = IntervalBatch::new();
         let queue = batch.add_queue(QueueKey::new("Hotline", Channel::Calls));

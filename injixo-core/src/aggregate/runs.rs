@@ -25,10 +25,6 @@ impl<V: Additive> Runs<V> {
         Self { cells: Vec::new(), is_sorted: true, merge_at: SMALLEST_MERGE }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.cells.is_empty()
-    }
-
     #[inline]
     pub(crate) fn add(&mut self, start: u32, value: V) {
         let newest = self.cells.len().saturating_sub(NEWEST);

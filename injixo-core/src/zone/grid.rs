@@ -201,6 +201,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_starts_are_starts() {
+        let grid = grid("Asia/Kathmandu", 60);
+        for (at, is_start) in
+            [("2024-03-31T01:15:00Z", true), ("2024-03-31T01:00:00Z", false), ("2024-03-31T01:15:00.001Z", false)]
+        {
+            assert_eq!((grid.is_start(utc(at)), grid.cursor().is_start(utc(at))), (is_start, is_start), "{at}");
+        }
+    }
+
     const ZONES: [&str; 6] = [
         "Europe/Berlin",
         "Australia/Lord_Howe",
