@@ -339,6 +339,55 @@ mod tests {
         }
     }
 
+    #[test]
+    fn spans_in_order_move_on_by_their_starts_alone() {
+        let mut resolver = resolver("Europe/Berlin", GapPolicy::Forward, FoldPolicy::InOrder);
+        let mut read = |from: &str, to: &str| {
+            let at = |clock: &str| local(&format!("2024-10-27T{clock}:00"));
+            resolver.span(at(from), at(to)).map(|(from, to)| (from.to_string(), to.to_string()))
+        };
+        let both = |from: &str, to: &str| Ok((format!("2024-10-27T{from}:00Z"), format!("2024-10-27T{to}:00Z")));
+        assert_eq!(read("02:10", "02:50"), both("00:10", "00:50"));
+        assert_eq!(read("02:30", "02:40"), both("00:30", "00:40"));
+        assert_eq!(read("02:35", "02:35"), both("00:35", "00:35"));
+        assert_eq!(read("02:20", "02:25"), both("01:20", "01:25"));
+        assert_eq!(read("02:50", "02:20"), Err(Rule::EndBeforeStart));
+        assert_eq!(read("03:05", "03:06"), both("02:05", "02:06"));
+        assert_eq!(read("02:20", "02:25"), both("01:20", "01:25"));
+    }
+
+    #[test]
+    fn the_cache_ends_where_the_supported_years_end() {
+        for zone in ["UTC", "Europe/Berlin", "Asia/Kathmandu"] {
+            let mut resolver = resolver(zone, GapPolicy::Forward, FoldPolicy::Auto);
+            for _ in 0..2 {
+                for inside in
+                    ["1970-01-04T00:00:00", "1970-01-02T06:00:00", "2099-12-28T00:00:00", "2099-12-31T12:00:00"]
+                {
+                    assert!(resolver.instant(local(inside)).is_ok(), "{zone} {inside}");
+                }
+                assert_eq!(resolver.instant(local("2100-01-01T12:00:00")), Err(Rule::DateRange), "{zone}");
+                assert!(resolver.instant(local("1970-01-04T00:00:00")).is_ok());
+                assert_eq!(resolver.instant(local("1969-12-31T12:00:00")), Err(Rule::DateRange), "{zone}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_policy_turns_a_span_round() {
+        let at = |clock: &str| local(&format!("2024-10-27T{clock}:00"));
+        for (fold, from, to) in [
+            (FoldPolicy::Auto, "04:00", "02:30"),
+            (FoldPolicy::Auto, "02:30", "01:30"),
+            (FoldPolicy::Later, "02:50", "01:50"),
+            (FoldPolicy::Later, "04:00", "02:30"),
+            (FoldPolicy::InOrder, "04:00", "02:30"),
+        ] {
+            let found = resolver("Europe/Berlin", GapPolicy::Forward, fold).span(at(from), at(to));
+            assert_eq!(found, Err(Rule::EndBeforeStart), "{fold:?} {from} {to}");
+        }
+    }
+
     const ZONES: [&str; 8] = [
         "Europe/Berlin",
         "Australia/Lord_Howe",
