@@ -145,7 +145,12 @@ impl DeliverySource for Files {
         // A time ahead of the clock says nothing about how long the file was left alone, unless it is far ahead.
         files.retain(|(modified, _)| now >= modified.after(quiet) || *modified > now.after(quiet));
         files.sort();
-        files.iter().map(|(_, path)| self.delivery(path)).collect()
+        // A file that cannot be read, or vanishes meanwhile, must not keep the others from arriving.
+        let readable = |(_, path): &(Timestamp, PathBuf)| {
+            let delivery = self.delivery(path);
+            delivery.inspect_err(|error| tracing::warn!(%error, "a file in the folder was passed over")).ok()
+        };
+        Ok(files.iter().filter_map(readable).collect())
     }
 
     async fn file(&self, path: &Path) -> Result<Delivery> {
