@@ -9,7 +9,7 @@ use super::{FactCounts, ImportReport, NamedDays, Staged, StagedFacts, Target};
 use crate::connector::{Context, Form};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Change, Chunk, Corrupt, Day, Fact, ListScope, apply_list, apply_rows, apply_window, day_of};
-use crate::store::{ChunkRange, Covered, ImportRecord, StoredChunk, Subject, SubjectKind, Transaction};
+use crate::store::{ChunkRange, Covered, ImportRecord, Layer, StoredChunk, Subject, SubjectKind, Transaction};
 use crate::zone::{Grid, Zone};
 
 /// For what a read speaks.
@@ -189,6 +189,8 @@ impl Subjects {
                 row_minutes,
                 first: Timestamp::MAX,
                 last: Timestamp::MIN,
+                longest: Millis::ZERO,
+                names: Vec::new(),
             })
             .collect();
         let ids = transaction.add_subjects(integration, &new).await?;
@@ -293,7 +295,7 @@ impl Job<'_> {
         let days: Vec<(Day, Vec<Window>)> = by_day.into_iter().collect();
         for days in days.chunks(CHUNKS_AT_ONCE) {
             let Some(((from, _), (to, _))) = days.first().zip(days.last()) else { continue };
-            let range = ChunkRange { subject: id, from: *from, to: *to };
+            let range = ChunkRange { subject: id, layer: Layer::History, from: *from, to: *to };
             let mut held = self.load::<F>(&[range]).await?;
             for (day, pieces) in days {
                 let mut new = Vec::new();
@@ -328,8 +330,14 @@ impl Job<'_> {
                 subjects.saw(id, at);
             }
             let last_day = rows.last().map_or(first_day, |row| day_of(row.end()));
-            let held =
-                self.load::<IntervalRow>(&[ChunkRange { subject: id, from: first_day - 1, to: last_day + 1 }]).await?;
+            let held = self
+                .load::<IntervalRow>(&[ChunkRange {
+                    subject: id,
+                    layer: Layer::History,
+                    from: first_day - 1,
+                    to: last_day + 1,
+                }])
+                .await?;
             let (mut chunks, mut before, mut old) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
             for ((_, day), (bytes, chunk)) in held {
                 old.extend(chunk.facts());
@@ -359,7 +367,7 @@ impl Job<'_> {
         }
         for (id, facts) in new {
             let first = facts.first().map_or(window.from(), |fact| fact.start().min(window.from()));
-            let range = ChunkRange { subject: id, from: day_of(first), to: day_of(window.to()) };
+            let range = ChunkRange { subject: id, layer: Layer::History, from: day_of(first), to: day_of(window.to()) };
             let held = self.load::<F>(&[range]).await?;
             let (mut chunks, mut before, mut old) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
             for ((_, day), (bytes, chunk)) in held {
@@ -375,7 +383,7 @@ impl Job<'_> {
 
     async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
         let mut held = HashMap::new();
-        for StoredChunk { subject, day, bytes } in self.transaction.chunks(ranges).await? {
+        for StoredChunk { subject, day, bytes, .. } in self.transaction.chunks(ranges).await? {
             let chunk = Chunk::decode(day, &bytes).map_err(|Corrupt| corrupt(subject, day))?;
             held.insert((subject, day), (bytes, chunk));
         }
@@ -399,7 +407,7 @@ impl Job<'_> {
                 chunk.encode(day, &mut bytes);
             }
             if before.get(&day).map_or(&[][..], Vec::as_slice) != bytes.as_slice() {
-                self.out.push(StoredChunk { subject, day, bytes });
+                self.out.push(StoredChunk { subject, layer: Layer::History, day, bytes });
             }
         }
         let change = Change::between(old, &new);

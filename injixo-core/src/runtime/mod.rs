@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::connector::{CheckReport, Connector, Context, Progress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, ImportReport, Repeat, Target};
-use crate::store::{ImportRecord, Store};
+use crate::store::{ImportRecord, IntegrationRecord, IntegrationState, Store};
 use crate::zone::Zone;
 
 /// Integrations over one store. Cheap to clone.
@@ -68,8 +68,20 @@ impl Runtime {
         let known = transaction.integration(name).await?;
         let id = match known {
             Some(known) if known.connector == kind && known.zone == zone.name() => known.id,
-            _ => {
-                let id = transaction.put_integration(name, kind, zone.name()).await?;
+            known => {
+                let record = IntegrationRecord {
+                    id: known.map_or(0, |known| known.id),
+                    name: name.to_owned(),
+                    connector: kind.to_owned(),
+                    zone: zone.name().to_owned(),
+                    config: None,
+                    policy: String::new(),
+                    state: IntegrationState::Active,
+                    generation: 1,
+                    added_at: self.clock.now(),
+                    stopped_at: None,
+                };
+                let id = transaction.put_integration(&record).await?;
                 transaction.commit().await?;
                 id
             }

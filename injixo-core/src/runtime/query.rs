@@ -14,7 +14,7 @@ use crate::connector::Stream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Chunk, Corrupt, Fact, day_of};
 use crate::import::corrupt;
-use crate::store::{ChunkRange, IntegrationRecord, Store, StreamId, Subject, SubjectKind, Transaction};
+use crate::store::{ChunkRange, IntegrationRecord, Layer, Store, StreamId, Subject, SubjectKind, Transaction};
 use crate::zone::{Grid, Zone};
 
 /// What stands for an interval without a fact.
@@ -216,7 +216,7 @@ impl IntervalReader {
         let mut from = days.0;
         while from <= days.1 {
             let to = from.saturating_add(DAYS_AT_ONCE - 1).min(days.1);
-            let range = ChunkRange { subject: queue.id, from, to };
+            let range = ChunkRange { subject: queue.id, layer: Layer::History, from, to };
             if queue.row_minutes == 0 {
                 for contact in facts::<Contact>(&mut *self.transaction, range).await? {
                     series.add_contact(&contact, self.query.attribution, &mut cursor);
@@ -316,7 +316,12 @@ impl StatusQuery {
         agents.sort_by(|a, b| a.external.cmp(&b.external));
         let mut all = Vec::with_capacity(agents.len());
         for agent in agents {
-            let range = ChunkRange { subject: agent.id, from: day_of(agent.first), to: day_of(agent.last) };
+            let range = ChunkRange {
+                subject: agent.id,
+                layer: Layer::History,
+                from: day_of(agent.first),
+                to: day_of(agent.last),
+            };
             let spans: Vec<Span> = facts(&mut *transaction, range).await?;
             all.push(AgentSpans { agent: agent.external, spans });
         }

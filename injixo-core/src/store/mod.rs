@@ -1,30 +1,36 @@
-//! Where facts, coverage, quarantine and the import log are kept.
+//! Where facts, coverage, quarantine, the import log and everything that a running system remembers are kept.
 //!
 //! A store keeps and returns; what its contents mean is computed above it, for every store alike. Everything that an import
 //! changes is one [`Transaction`]: applied whole when it is committed, and not at all when it is dropped or the process
 //! ends before.
 
 mod memory;
+mod records;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use injixo_model::{Channel, RejectedRow, Timestamp, Window};
+use injixo_model::{RejectedRow, Timestamp, Window};
 
 pub use self::memory::MemoryStore;
+pub use self::records::{
+    ChunkRange, Covered, FeedEntry, FeedKind, ImportRecord, IntegrationRecord, IntegrationState, Lane, Layer, Lease,
+    MappedKind, MappingRecord, RangeKind, RangeRecord, StoredChunk, StreamId, Subject, SubjectKind, TableChange,
+    WorkRecord,
+};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
-use crate::connector::Stream;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Keeps everything that imports bring.
 ///
 /// # Contract
 ///
-/// A transaction sees its own changes and one consistent state otherwise. Writing transactions follow one another; a
-/// reading one never sees half of a writing one.
+/// A transaction sees its own changes and one consistent state otherwise. Writing transactions that have
+/// [locked](Transaction::lock_integration) the same integration follow one another; a reading one never sees half of a
+/// writing one. Feed revisions become visible in their order.
 #[async_trait]
 pub trait Store: Debug + Send + Sync + 'static {
     /// Begins a transaction that may write.
@@ -47,36 +53,77 @@ pub trait Store: Debug + Send + Sync + 'static {
 /// Dropping it without [`commit`](Self::commit) undoes its changes.
 #[async_trait]
 pub trait Transaction: Debug + Send {
-    /// The integration of that name.
+    /// The store's own clock, where it has one that all its hosts share; else the host's clock counts.
     ///
     /// # Errors
     ///
     /// When the store fails; so for every method here.
+    async fn now(&mut self) -> Result<Option<Timestamp>>;
+
+    // Integrations.
+
+    /// All integrations in the order of their ids, deleted ones included.
+    async fn integrations(&mut self) -> Result<Vec<IntegrationRecord>>;
+
+    /// The integration of that name: the one that is not deleted, else the one deleted last.
     async fn integration(&mut self, name: &str) -> Result<Option<IntegrationRecord>>;
 
-    /// Adds an integration, or changes the one of that name, and returns its id.
-    async fn put_integration(&mut self, name: &str, connector: &str, zone: &str) -> Result<u32>;
+    /// The integration with that id.
+    async fn integration_by_id(&mut self, id: u32) -> Result<Option<IntegrationRecord>>;
+
+    /// The integration with that id; until the end of this transaction no other one may lock it.
+    async fn lock_integration(&mut self, id: u32) -> Result<Option<IntegrationRecord>>;
+
+    /// Adds an integration (its id is zero), or changes the one with that id. Returns the id.
+    ///
+    /// # Errors
+    ///
+    /// `ConfigInvalid` when another integration that is not deleted has the name.
+    async fn put_integration(&mut self, integration: &IntegrationRecord) -> Result<u32>;
+
+    // What integrations name, and their facts.
 
     /// The queues, agents or statuses of an integration, in the order of their ids.
     async fn subjects(&mut self, integration: u32, kind: SubjectKind) -> Result<Vec<Subject>>;
 
-    /// Adds subjects; their ids are set by the store and returned in the same order.
+    /// Adds subjects; their ids are set by the store, greater than zero, and returned in the same order.
     async fn add_subjects(&mut self, integration: u32, subjects: &[Subject]) -> Result<Vec<u32>>;
 
     /// Changes the attributes of known subjects.
     async fn update_subjects(&mut self, subjects: &[Subject]) -> Result<()>;
 
-    /// The chunks of the named subjects on the named days, sorted by subject and day.
+    /// The chunks of the named subjects on the named days, in the order of the ranges and sorted by day within each.
     async fn chunks(&mut self, ranges: &[ChunkRange]) -> Result<Vec<StoredChunk>>;
+
+    /// The last day before `day` and the first one after it for which a chunk of the subject is kept.
+    async fn neighbours(&mut self, subject: u32, layer: Layer, day: i32) -> Result<(Option<i32>, Option<i32>)>;
 
     /// Writes chunks; one without bytes is removed.
     async fn put_chunks(&mut self, chunks: &[StoredChunk]) -> Result<()>;
 
-    /// What is covered: for all subjects (`subject` is `None`) and for the named one, overlapping `window`.
+    // What was read.
+
+    /// What is covered: for all subjects (`subject` is `None`) and for the named one, overlapping `window`; sorted by start
+    /// for each.
     async fn coverage(&mut self, stream: StreamId, subject: Option<u32>, window: Window) -> Result<Vec<Covered>>;
 
     /// Sets what is covered by a later read: within `window` it replaces what was noted for the same subject.
     async fn put_coverage(&mut self, stream: StreamId, covered: &[Covered]) -> Result<()>;
+
+    /// The waived, blocked and asked stretches of a stream, in the order of their ids.
+    async fn ranges(&mut self, stream: StreamId) -> Result<Vec<RangeRecord>>;
+
+    /// Adds stretches; their ids are set by the store.
+    async fn add_ranges(&mut self, ranges: &[RangeRecord]) -> Result<()>;
+
+    /// Removes stretches.
+    async fn remove_ranges(&mut self, ids: &[u64]) -> Result<()>;
+
+    /// What the engine remembers for the change source of a stream.
+    async fn mark(&mut self, stream: StreamId) -> Result<Option<String>>;
+
+    /// Sets the mark of a stream.
+    async fn put_mark(&mut self, stream: StreamId, mark: &str) -> Result<()>;
 
     /// The last import of that stream under that key, and whether it was the stream's last of all.
     async fn last_import(&mut self, stream: StreamId, key: &str) -> Result<Option<(ImportRecord, bool)>>;
@@ -87,6 +134,12 @@ pub trait Transaction: Debug + Send {
     /// Notes an import and returns its id.
     async fn add_import(&mut self, import: &ImportRecord) -> Result<u64>;
 
+    /// Changes whether the deliveries of imports may be applied again although their key is known.
+    async fn set_again(&mut self, imports: &[u64], again: bool) -> Result<()>;
+
+    /// The imports of a stream that have rows in quarantine, oldest first.
+    async fn quarantined(&mut self, stream: StreamId) -> Result<Vec<ImportRecord>>;
+
     /// The rejected rows of an integration with the imports that rejected them.
     async fn quarantine(&mut self, integration: u32) -> Result<Vec<(ImportRecord, Vec<RejectedRow>)>>;
 
@@ -96,126 +149,70 @@ pub trait Transaction: Debug + Send {
     /// Lets go of the rejected rows of imports.
     async fn release_rejected(&mut self, imports: &[u64]) -> Result<()>;
 
+    // Who works on what.
+
+    /// The work of one integration, or of all; sorted by integration and lane.
+    async fn work(&mut self, integration: Option<u32>) -> Result<Vec<WorkRecord>>;
+
+    /// One piece of work; until the end of this transaction nobody else may claim or change it.
+    async fn lock_work(&mut self, integration: u32, lane: Lane) -> Result<Option<WorkRecord>>;
+
+    /// Adds or changes pieces of work.
+    async fn put_work(&mut self, work: &[WorkRecord]) -> Result<()>;
+
+    /// Claims up to `limit` pieces of work of the named lanes that are due and that nobody holds (or no longer holds) at
+    /// `now`, those due longest first. Each gets `lease`, the next fencing number and no window. Work that another
+    /// transaction is claiming is passed over.
+    async fn claim(&mut self, lanes: &[Lane], lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<WorkRecord>>;
+
+    /// The earliest instant at which work of the named lanes can be claimed: when it is due, and nobody holds it any more.
+    async fn next_claim(&mut self, lanes: &[Lane]) -> Result<Option<Timestamp>>;
+
+    /// Makes the leases of `lease.owner` last until `lease.until`.
+    async fn extend_leases(&mut self, lease: &Lease) -> Result<()>;
+
+    /// What is remembered for a credential, under its hash; until the end of this transaction nobody else may change it.
+    async fn lock_credential(&mut self, key: &str) -> Result<Option<String>>;
+
+    /// Sets what is remembered for a credential.
+    async fn put_credential(&mut self, key: &str, state: &str) -> Result<()>;
+
+    // What people and readers see.
+
+    /// The mappings of an integration, sorted by kind and external identifier.
+    async fn mappings(&mut self, integration: u32) -> Result<Vec<MappingRecord>>;
+
+    /// Adds or changes mappings.
+    async fn put_mappings(&mut self, integration: u32, mappings: &[MappingRecord]) -> Result<()>;
+
+    /// Removes the mapping of an external identifier.
+    async fn remove_mapping(&mut self, integration: u32, kind: MappedKind, external: &str) -> Result<()>;
+
+    /// Adds changes to the feed. They get the next revisions, one each, when this transaction is committed.
+    async fn add_feed(&mut self, entries: &[FeedEntry]) -> Result<()>;
+
+    /// The first `limit` entries of the feed that hold a revision after `after`, in order.
+    async fn feed(&mut self, after: u64, limit: u32) -> Result<Vec<FeedEntry>>;
+
+    /// The last revision that is visible.
+    async fn last_revision(&mut self) -> Result<u64>;
+
+    /// Whether the store keeps tables of intervals and timelines for readers that use SQL.
+    fn keeps_tables(&self) -> bool {
+        false
+    }
+
+    /// Brings the tables for readers that use SQL up to date.
+    async fn put_tables(&mut self, _changes: &[TableChange]) -> Result<()> {
+        Ok(())
+    }
+
     /// Applies every change, durably.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the connection was lost meanwhile: then it may have been applied or not.
     async fn commit(self: Box<Self>) -> Result<()>;
-}
-
-/// The stream of an integration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId {
-    /// The integration.
-    pub integration: u32,
-    /// Contacts or statuses.
-    pub stream: Stream,
-}
-
-/// An integration as a store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntegrationRecord {
-    /// What other records refer to.
-    pub id: u32,
-    /// The unique name.
-    pub name: String,
-    /// The kind of its connector.
-    pub connector: String,
-    /// The zone of its source.
-    pub zone: String,
-}
-
-/// What has a name in the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SubjectKind {
-    /// A queue.
-    Queue,
-    /// An external agent.
-    Agent,
-    /// An external status.
-    Status,
-}
-
-/// A queue, an external agent or an external status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// What chunks and spans refer to.
-    pub id: u32,
-    /// What it is.
-    pub kind: SubjectKind,
-    /// The source's identifier.
-    pub external: String,
-    /// The channel of a queue.
-    pub channel: Channel,
-    /// For a queue of ready-made rows the length of its intervals in minutes, zero for one of contacts.
-    pub row_minutes: u32,
-    /// The start of its first fact.
-    pub first: Timestamp,
-    /// The start of its last fact.
-    pub last: Timestamp,
-}
-
-/// The facts of one subject that start on one UTC day, as bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredChunk {
-    /// The subject.
-    pub subject: u32,
-    /// The UTC day, counted from 1970-01-01.
-    pub day: i32,
-    /// The packed facts.
-    pub bytes: Vec<u8>,
-}
-
-/// Days of a subject, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkRange {
-    /// The subject.
-    pub subject: u32,
-    /// The first day.
-    pub from: i32,
-    /// The last day.
-    pub to: i32,
-}
-
-/// A stretch of time that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Covered {
-    /// The subject that was asked for, `None` for all.
-    pub subject: Option<u32>,
-    /// The time.
-    pub window: Window,
-    /// When the read began.
-    pub read_at: Timestamp,
-}
-
-/// One line of the import log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportRecord {
-    /// Its number; imports of one store are numbered in the order of their commits.
-    pub id: u64,
-    /// What was imported.
-    pub stream: StreamId,
-    /// The key of a delivery, empty for a window.
-    pub key: String,
-    /// The fingerprint of the settings under which a delivery was read.
-    pub settings: String,
-    /// What it is called for people.
-    pub name: String,
-    /// When it was applied.
-    pub applied_at: Timestamp,
-    /// From the first fact to just behind the last one, or the window.
-    pub window: Option<Window>,
-    /// The subjects that it named, where some of its rows were rejected.
-    pub subjects: Vec<u32>,
-    /// Rows that became facts.
-    pub imported: u64,
-    /// Rows that were rejected.
-    pub rejected: u64,
-    /// Rows that were left out on purpose.
-    pub skipped: u64,
-    /// Facts that were not there before.
-    pub added: u64,
-    /// Facts that took the place of others of the same start.
-    pub replaced: u64,
-    /// Facts that are there no more.
-    pub gone: u64,
 }
 
 /// What is left of noted coverage once `newer` is noted for the same subject; shared by all stores.
@@ -227,4 +224,10 @@ fn trimmed(older: &[Covered], newer: &Covered) -> Vec<Covered> {
         rest.extend([left, right].into_iter().flatten().map(|window| Covered { window, ..*held }));
     }
     rest
+}
+
+/// Another integration has the name.
+fn name_taken(name: &str) -> Error {
+    let message = format!("there is an integration named {name:?} already: choose another name, or delete that one");
+    Error::new(ErrorKind::ConfigInvalid, message)
 }
