@@ -16,6 +16,7 @@ pub mod store;
 pub mod zone;
 
 mod clock;
+mod derive;
 mod error;
 mod facts;
 mod import;

@@ -28,6 +28,7 @@ mod runs;
 mod statuses;
 
 pub use contacts::{Aggregator, Interval, IntervalTable};
+pub(crate) use overlap::{Ended, FOREVER, stretches, with_ends};
 pub use overlap::{ended, timeline};
 pub use statuses::{AgentSpans, Overlap, StatusAggregator, StatusTime, status_times};
 

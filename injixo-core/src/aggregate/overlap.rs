@@ -13,7 +13,11 @@ use injixo_model::{Millis, Span, Timestamp};
 ///
 /// `spans` may come in any order; of equal starts the order in which they are given is that in which they were stated.
 pub fn timeline(spans: &[Span]) -> Vec<Span> {
-    let spans = with_ends(spans);
+    stretches(&with_ends(spans))
+}
+
+/// The timeline of spans whose ends are settled, sorted by start.
+pub(crate) fn stretches(spans: &[Ended]) -> Vec<Span> {
     let mut pieces: Vec<Span> = Vec::new();
     let mut active: BinaryHeap<Rank> = BinaryHeap::new();
     let mut next = 0;
@@ -63,12 +67,15 @@ pub fn ended(spans: &[Span]) -> Vec<Span> {
     ended.map(|Ended { span, end, .. }| Span { end: (end != FOREVER).then_some(end), ..span }).collect()
 }
 
-const FOREVER: Timestamp = Timestamp::from_millis(i64::MAX);
+/// The end of a span that has none yet.
+pub(crate) const FOREVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
-struct Ended {
-    span: Span,
-    end: Timestamp,
-    is_open: bool,
+/// A span with the end that it has by its own word or by a later row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) span: Span,
+    pub(crate) end: Timestamp,
+    pub(crate) is_open: bool,
 }
 
 /// What decides between spans that cover an instant: closed before open, then shorter, later start, given last.
@@ -79,7 +86,7 @@ struct Rank {
     status: u32,
 }
 
-fn with_ends(spans: &[Span]) -> Vec<Ended> {
+pub(crate) fn with_ends(spans: &[Span]) -> Vec<Ended> {
     let mut spans = spans.to_vec();
     crate::facts::Fact::settle(&mut spans);
     let mut ended: Vec<Ended> = Vec::with_capacity(spans.len());

@@ -18,7 +18,7 @@ mod codec;
 mod replace;
 
 pub(crate) use chunk::Chunk;
-pub(crate) use codec::{Corrupt, Fact};
+pub(crate) use codec::{Corrupt, Fact, put, put_signed, take, take_signed};
 pub(crate) use replace::{Change, ListScope, apply_list, apply_rows, apply_window};
 
 use injixo_model::{Timestamp, Window};

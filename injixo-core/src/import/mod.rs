@@ -1,21 +1,25 @@
 //! One delivery or one window, from its source into the store: applied whole or not at all.
 
+mod agents;
 mod apply;
+mod job;
 mod report;
 mod stage;
+mod subjects;
+mod window;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use injixo_model::{ContactBatch, IntervalBatch, QueueKey, RejectedRow, Rule, Span, StatusBatch, Timestamp, Window};
 
-pub(crate) use self::apply::corrupt;
+pub(crate) use self::agents::timeline_within;
+pub(crate) use self::apply::{Guard, corrupt};
+pub(crate) use self::job::queue_grid;
 pub use self::report::{FactCounts, ImportReport};
 use self::stage::Stage;
-use crate::connector::{
-    ContactSource, ContactWriter, Context, Delivery, DeliverySource, Form, RowSink, RowWriter, StatusSource,
-    StatusWriter, Stream,
-};
+pub(crate) use self::window::{Answer, Read, WindowSource, read_window};
+use crate::connector::{Context, Delivery, DeliverySource, Form, RowSink, RowWriter, Stream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ImportRecord, Store, StreamId, SubjectKind};
 use crate::zone::Zone;
@@ -26,6 +30,7 @@ pub(crate) struct Target<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) integration: u32,
     pub(crate) zone: Zone,
+    pub(crate) guard: Guard,
 }
 
 /// How often a known delivery is applied.
@@ -46,7 +51,7 @@ pub(crate) async fn import_delivery(
     cx: &Context,
     watch: &mut (dyn FnMut(&RejectedRow) + Send),
 ) -> Result<ImportReport> {
-    let begin = cx.now();
+    let began = cx.now();
     let form = source.form();
     let stream = StreamId { integration: target.integration, stream: form.stream() };
     let mut transaction = target.store.read().await?;
@@ -69,7 +74,7 @@ pub(crate) async fn import_delivery(
         key: delivery.key.clone(),
         settings: delivery.settings.clone(),
         name: delivery.name.clone(),
-        applied_at: begin,
+        applied_at: began,
         window: None,
         subjects: Vec::new(),
         again: false,
@@ -85,95 +90,9 @@ pub(crate) async fn import_delivery(
     Ok(applied.map_or_else(|| unchanged(delivery, form.stream()), |report| report.with_warnings(warnings)))
 }
 
-/// Reads one window of contacts and applies it.
-pub(crate) async fn import_contacts(
-    target: &Target<'_>,
-    source: &Arc<dyn ContactSource>,
-    window: Window,
-    cx: &Context,
-) -> Result<ImportReport> {
-    let form = source.form();
-    let mut transaction = target.store.read().await?;
-    let refused = refused_queues(&transaction.subjects(target.integration, SubjectKind::Queue).await?, form);
-    drop(transaction);
-    let mut ignore = |_: &RejectedRow| {};
-    let mut staged = Staged::new(form, &target.zone, refused, &mut ignore);
-    let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window };
-    let began = cx.now();
-    let outcome = source.read(cx, window, &mut writer).await?;
-    let finished = writer.rows.finish_with_warnings()?;
-    commit_window(target, staged, window, outcome, began, finished, cx).await
-}
-
-/// Reads one window of statuses and applies it.
-pub(crate) async fn import_statuses(
-    target: &Target<'_>,
-    source: &Arc<dyn StatusSource>,
-    window: Window,
-    cx: &Context,
-) -> Result<ImportReport> {
-    let mut ignore = |_: &RejectedRow| {};
-    let mut staged = Staged::new(Form::Statuses, &target.zone, HashMap::new(), &mut ignore);
-    let mut writer = StatusWriter { rows: RowWriter::new(cx, &mut staged), window };
-    let began = cx.now();
-    let outcome = source.read(cx, window, &mut writer).await?;
-    let finished = writer.rows.finish_with_warnings()?;
-    commit_window(target, staged, window, outcome, began, finished, cx).await
-}
-
-async fn commit_window(
-    target: &Target<'_>,
-    staged: Staged<'_>,
-    window: Window,
-    outcome: crate::connector::Outcome,
-    began: Timestamp,
-    (counts, mut warnings): (crate::connector::Counts, Vec<String>),
-    cx: &Context,
-) -> Result<ImportReport> {
-    if outcome.is_truncated {
-        let message = "the external system cut the answer: ask for a shorter window";
-        return Err(Error::new(ErrorKind::DataInvalid, message).with("window", window));
-    }
-    // What lies behind `until` is not replaced and not covered; `until` itself is cut to the quarter-hour grid.
-    let quarter = 900_000;
-    let until = outcome.until.map(|until| Timestamp::from_millis(until.millis().div_euclid(quarter) * quarter));
-    let complete = match until {
-        Some(until) if until < window.to() => Window::new(window.from(), until).ok(),
-        _ => Some(window),
-    };
-    let stream = StreamId { integration: target.integration, stream: staged.form.stream() };
-    let Some(complete) = complete else {
-        let message = "the external system holds nothing of this window yet: try again later";
-        return Err(Error::new(ErrorKind::Unavailable, message).with("window", window));
-    };
-    if counts.good == 0 {
-        warnings.push("the answer held nothing: what is stored was kept".to_owned());
-    }
-    let record = ImportRecord {
-        id: 0,
-        stream,
-        key: String::new(),
-        settings: String::new(),
-        name: complete.to_string(),
-        applied_at: began,
-        window: Some(complete),
-        subjects: Vec::new(),
-        again: false,
-        imported: counts.good,
-        rejected: counts.rejected,
-        skipped: counts.skipped,
-        added: 0,
-        replaced: 0,
-        gone: 0,
-    };
-    let applied = apply::commit(target, record, staged, apply::Speaks::Window(complete), cx, &|_| false).await?;
-    let report = applied.ok_or_else(|| Error::new(ErrorKind::Unexpected, "a window was taken for a delivery"))?;
-    Ok(report.with_warnings(warnings))
-}
-
 fn is_known(last: Option<(ImportRecord, bool)>, delivery: &Delivery, repeat: Repeat) -> bool {
     last.is_some_and(|(last, is_newest)| match repeat {
-        Repeat::Never => true,
+        Repeat::Never => !last.again,
         Repeat::AfterOthers => is_newest && last.settings == delivery.settings,
     })
 }
@@ -214,7 +133,7 @@ pub(crate) struct Staged<'w> {
     form: Form,
     zone: Zone,
     refused: HashMap<QueueKey, Rule>,
-    watch: &'w mut (dyn FnMut(&RejectedRow) + Send),
+    watch: Box<dyn FnMut(&RejectedRow) + Send + 'w>,
     facts: StagedFacts,
     names: Vec<(String, injixo_model::Channel)>,
     statuses: Vec<String>,
@@ -261,7 +180,7 @@ impl<'w> Staged<'w> {
         form: Form,
         zone: &Zone,
         refused: HashMap<QueueKey, Rule>,
-        watch: &'w mut (dyn FnMut(&RejectedRow) + Send),
+        watch: impl FnMut(&RejectedRow) + Send + 'w,
     ) -> Self {
         let facts = match form {
             Form::Contacts => StagedFacts::Contacts(Stage::new()),
@@ -272,7 +191,7 @@ impl<'w> Staged<'w> {
             form,
             zone: zone.clone(),
             refused,
-            watch,
+            watch: Box::new(watch),
             facts,
             names: Vec::new(),
             statuses: Vec::new(),

@@ -13,7 +13,7 @@ pub use self::query::{Fill, IntervalQuery, IntervalReader, QueueInfo, StatusQuer
 use crate::clock::{Clock, SystemClock};
 use crate::connector::{CheckReport, Connector, Context, Progress};
 use crate::error::{Error, ErrorKind, Result};
-use crate::import::{self, ImportReport, Repeat, Target};
+use crate::import::{self, Guard, ImportReport, Read, Repeat, Target, WindowSource};
 use crate::store::{ImportRecord, IntegrationRecord, IntegrationState, Store};
 use crate::zone::Zone;
 
@@ -201,7 +201,7 @@ impl Integration {
     /// `Unsupported` when the connector has none; whatever the source reports. Then nothing is changed.
     pub async fn import_contacts(&self, window: Window) -> Result<ImportReport> {
         let source = self.connector.contacts().ok_or_else(|| self.unsupported("contact data"))?;
-        import::import_contacts(&self.target(), &source, window, &self.cx).await
+        self.import_window(WindowSource::Contacts(source), window).await
     }
 
     /// Imports one window of agent statuses now.
@@ -211,11 +211,27 @@ impl Integration {
     /// As for [`import_contacts`](Self::import_contacts).
     pub async fn import_statuses(&self, window: Window) -> Result<ImportReport> {
         let source = self.connector.statuses().ok_or_else(|| self.unsupported("agent statuses"))?;
-        import::import_statuses(&self.target(), &source, window, &self.cx).await
+        self.import_window(WindowSource::Statuses(source), window).await
+    }
+
+    async fn import_window(&self, source: WindowSource, window: Window) -> Result<ImportReport> {
+        let target = self.target();
+        let named = |message: &str, kind| Error::new(kind, message).with("window", window);
+        match import::read_window(&target, &source, window, self.cx.now(), &self.cx).await? {
+            Read::Complete(answer) => answer.commit(&target, false, &self.cx).await,
+            Read::Truncated => {
+                let message = "the external system cut the answer: ask for a shorter window";
+                Err(named(message, ErrorKind::DataInvalid))
+            }
+            Read::NotYet => {
+                let message = "the external system holds nothing of this window yet: try again later";
+                Err(named(message, ErrorKind::Unavailable))
+            }
+        }
     }
 
     fn target(&self) -> Target<'_> {
-        Target { store: &*self.runtime.store, integration: self.id, zone: self.zone.clone() }
+        Target { store: &*self.runtime.store, integration: self.id, zone: self.zone.clone(), guard: Guard::default() }
     }
 
     fn unsupported(&self, what: &str) -> Error {

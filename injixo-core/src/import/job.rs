@@ -1,0 +1,452 @@
+//! Facts into chunks, chunk by chunk, and what is derived from them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use injixo_model::{Contact, IntervalLength, IntervalRow, Millis, Span, Timestamp, Window};
+
+use super::NamedDays;
+use super::agents::{Touched, timeline_changes};
+use super::corrupt;
+use super::stage::Sorted;
+use super::subjects::Subjects;
+use crate::derive::{Counted, IntervalDiff, cells, difference, encode_intervals, encode_timeline};
+use crate::error::Result;
+use crate::facts::{
+    Change, Chunk, Corrupt, Day, Fact, ListScope, apply_list, apply_rows, apply_window, day_of, day_start,
+};
+use crate::store::{ChunkRange, FeedEntry, FeedKind, Layer, StoredChunk, TableChange, Transaction};
+use crate::zone::{Grid, Zone};
+
+/// How many chunks are read and written together.
+const CHUNKS_AT_ONCE: usize = 512;
+
+/// How many changed intervals make an entry of the feed.
+const CELLS_AT_ONCE: usize = 4_096;
+
+/// For which days a list speaks about each of its subjects.
+pub(crate) struct Scope<'a> {
+    pub(crate) first_last: Option<(Timestamp, Timestamp)>,
+    pub(crate) days: &'a [NamedDays],
+    pub(crate) zone: &'a Zone,
+}
+
+impl Scope<'_> {
+    fn of(&self, subject: usize) -> Option<ListScope> {
+        let (first, last) = self.first_last?;
+        let days = self.days.get(subject)?.days.iter().filter_map(|day| self.zone.day_window(*day)).collect();
+        Some(ListScope { first, last, days })
+    }
+}
+
+/// The facts of one import on their way into the store, and what they change.
+pub(crate) struct Job<'a> {
+    transaction: &'a mut dyn Transaction,
+    integration: u32,
+    zone: Zone,
+    now: Timestamp,
+    layer: Layer,
+    change: Change,
+    out: Vec<StoredChunk>,
+    grids: HashMap<u32, Grid>,
+    notes: Notes,
+    feed: Vec<FeedEntry>,
+    tables: Vec<TableChange>,
+}
+
+/// What was found to differ of the subject at hand.
+#[derive(Default)]
+pub(crate) struct Notes {
+    cells: Vec<IntervalDiff>,
+    spans: Touched,
+}
+
+impl Notes {
+    /// Adds differences in the order of time; one of an interval that differs already is joined with it.
+    fn add_cells(&mut self, found: Vec<IntervalDiff>) {
+        for diff in found {
+            match self.cells.last_mut() {
+                Some(last) if last.start == diff.start => {
+                    last.after = diff.after;
+                    if last.before == last.after {
+                        self.cells.pop();
+                    }
+                }
+                _ => self.cells.push(diff),
+            }
+        }
+    }
+}
+
+/// A fact from whose days something is derived.
+pub(crate) trait Derives: Fact {
+    /// How long it lasts, if it is a span with an end.
+    fn length(&self) -> Millis {
+        Millis::ZERO
+    }
+
+    /// Whether intervals are made of such facts.
+    const COUNTED: bool;
+
+    /// Notes how what is derived from the facts of some days differs; `beside` counts in intervals that reach out of them.
+    fn derive(notes: &mut Notes, grid: &Grid, days: Vec<DayFacts<Self>>, beside: &[Self]) -> Result<()>;
+}
+
+/// The facts that start on one day, before and after.
+pub(crate) struct DayFacts<F> {
+    day: Day,
+    old: Vec<F>,
+    new: Vec<F>,
+}
+
+fn derive_cells<F: Counted>(notes: &mut Notes, grid: &Grid, days: &[DayFacts<F>], beside: &[F]) -> Result<()> {
+    let all = |side: fn(&DayFacts<F>) -> &[F]| -> Vec<F> {
+        beside.iter().chain(days.iter().flat_map(side)).copied().collect()
+    };
+    let old = cells(&all(|day| &day.old), grid)?;
+    let new = cells(&all(|day| &day.new), grid)?;
+    notes.add_cells(difference(&old, &new, grid));
+    Ok(())
+}
+
+impl Derives for Contact {
+    const COUNTED: bool = true;
+
+    fn derive(notes: &mut Notes, grid: &Grid, days: Vec<DayFacts<Self>>, beside: &[Self]) -> Result<()> {
+        derive_cells(notes, grid, &days, beside)
+    }
+}
+
+impl Derives for IntervalRow {
+    const COUNTED: bool = true;
+
+    fn derive(notes: &mut Notes, grid: &Grid, days: Vec<DayFacts<Self>>, beside: &[Self]) -> Result<()> {
+        derive_cells(notes, grid, &days, beside)
+    }
+}
+
+impl Derives for Span {
+    const COUNTED: bool = false;
+
+    fn length(&self) -> Millis {
+        self.end.map_or(Millis::ZERO, |end| end.since(self.start))
+    }
+
+    fn derive(notes: &mut Notes, _: &Grid, days: Vec<DayFacts<Self>>, _: &[Self]) -> Result<()> {
+        days.into_iter().filter(|day| day.old != day.new).for_each(|day| notes.spans.note(day.day, day.old, day.new));
+        Ok(())
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(transaction: &'a mut dyn Transaction, integration: u32, zone: &Zone, now: Timestamp) -> Self {
+        Self {
+            transaction,
+            integration,
+            zone: zone.clone(),
+            now,
+            layer: Layer::History,
+            change: Change::default(),
+            out: Vec::new(),
+            grids: HashMap::new(),
+            notes: Notes::default(),
+            feed: Vec::new(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// Writes what is still held back, and says what happened to the facts.
+    pub(crate) async fn finish(mut self) -> Result<Change> {
+        self.flush().await?;
+        self.flush_feed().await?;
+        Ok(self.change)
+    }
+
+    pub(crate) async fn lists<F: Derives>(
+        &mut self,
+        mut facts: Sorted<F>,
+        scope: &Scope<'_>,
+        ids: &[u32],
+        subjects: &mut Subjects,
+    ) -> Result<()> {
+        for (index, &id) in ids.iter().enumerate() {
+            self.list(&mut facts, index, id, scope, subjects, |fact| fact).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn statuses(
+        &mut self,
+        mut facts: Sorted<Span>,
+        status_ids: &[u32],
+        scope: &Scope<'_>,
+        ids: &[u32],
+        subjects: &mut Subjects,
+    ) -> Result<()> {
+        let rename = |span: Span| Span { status: status_ids[span.status as usize], ..span };
+        for (index, &id) in ids.iter().enumerate() {
+            self.list(&mut facts, index, id, scope, subjects, rename).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies what a list says about one subject, some days at a time.
+    async fn list<F: Derives>(
+        &mut self,
+        facts: &mut Sorted<F>,
+        index: usize,
+        id: u32,
+        scope: &Scope<'_>,
+        subjects: &mut Subjects,
+        rename: impl Fn(F) -> F,
+    ) -> Result<()> {
+        let Some(whole) = scope.of(index) else { return Ok(()) };
+        let mut by_day: BTreeMap<Day, Vec<Window>> = BTreeMap::new();
+        for (day, piece) in whole.pieces() {
+            by_day.entry(day).or_default().push(piece);
+        }
+        let days: Vec<(Day, Vec<Window>)> = by_day.into_iter().collect();
+        for days in days.chunks(CHUNKS_AT_ONCE) {
+            let Some(((from, _), (to, _))) = days.first().zip(days.last()) else { continue };
+            let range = ChunkRange { subject: id, layer: self.layer, from: *from, to: *to };
+            let mut held = self.load::<F>(&[range]).await?;
+            for (day, pieces) in days {
+                let mut new = Vec::new();
+                while facts.peek().is_some_and(|next| next.0 as usize == index && day_of(next.1) == *day) {
+                    new.extend(facts.next()?.map(|(_, fact)| rename(fact)));
+                }
+                new.iter().for_each(|fact: &F| subjects.saw(id, fact.start(), fact.length()));
+                let (before, chunk) = held.remove(&(id, *day)).unwrap_or_else(|| (Vec::new(), Chunk::new()));
+                let scope = ListScope { first: whole.first, last: whole.last, days: pieces.clone() };
+                let before = BTreeMap::from([(*day, (before, chunk.facts()))]);
+                let mut chunks = BTreeMap::from([(*day, chunk)]);
+                apply_list(&mut chunks, &scope, &new);
+                self.put(subjects, id, chunks, before, new.len()).await?;
+            }
+        }
+        self.finish_subject(subjects, id).await
+    }
+
+    /// Applies ready-made rows, some days at a time.
+    pub(crate) async fn rows(
+        &mut self,
+        mut facts: Sorted<IntervalRow>,
+        ids: &[u32],
+        subjects: &mut Subjects,
+    ) -> Result<()> {
+        while let Some((index, start)) = facts.peek() {
+            let id = ids[index as usize];
+            let first_day = day_of(start);
+            let mut rows = Vec::new();
+            let is_near = |day: Day| day - first_day < 32;
+            while facts.peek().is_some_and(|next| next.0 == index && is_near(day_of(next.1))) {
+                rows.extend(facts.next()?.map(|(_, row)| row));
+            }
+            rows.iter().for_each(|row| subjects.saw(id, row.start, Millis::ZERO));
+            let last_day = rows.last().map_or(first_day, |row| day_of(row.end()));
+            let held = self
+                .load::<IntervalRow>(&[ChunkRange {
+                    subject: id,
+                    layer: Layer::History,
+                    from: first_day - 1,
+                    to: last_day + 1,
+                }])
+                .await?;
+            let (mut chunks, mut before) = (BTreeMap::new(), BTreeMap::new());
+            for ((_, day), (bytes, chunk)) in held {
+                before.insert(day, (bytes, chunk.facts()));
+                chunks.insert(day, chunk);
+            }
+            apply_rows(&mut chunks, &rows);
+            self.put(subjects, id, chunks, before, rows.len()).await?;
+            if facts.peek().is_none_or(|next| next.0 != index) {
+                self.finish_subject(subjects, id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a complete answer over a window: for every known subject and every new one.
+    pub(crate) async fn window<F: Derives>(
+        &mut self,
+        mut facts: Sorted<F>,
+        window: Window,
+        ids: &[u32],
+        subjects: &mut Subjects,
+        rename: impl Fn(F) -> F,
+    ) -> Result<()> {
+        let mut new: BTreeMap<u32, Vec<F>> = subjects.ids().map(|id| (id, Vec::new())).collect();
+        while let Some((index, fact)) = facts.next()? {
+            let id = ids[index as usize];
+            subjects.saw(id, fact.start(), fact.length());
+            new.entry(id).or_default().push(rename(fact));
+        }
+        for (id, facts) in new {
+            let first = facts.first().map_or(window.from(), |fact| fact.start().min(window.from()));
+            let range = ChunkRange { subject: id, layer: self.layer, from: day_of(first), to: day_of(window.to()) };
+            let held = self.load::<F>(&[range]).await?;
+            let (mut chunks, mut before) = (BTreeMap::new(), BTreeMap::new());
+            for ((_, day), (bytes, chunk)) in held {
+                before.insert(day, (bytes, chunk.facts()));
+                chunks.insert(day, chunk);
+            }
+            apply_window(&mut chunks, window, &facts);
+            self.put(subjects, id, chunks, before, facts.len()).await?;
+            self.finish_subject(subjects, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
+        let mut held = HashMap::new();
+        for StoredChunk { subject, day, bytes, .. } in self.transaction.chunks(ranges).await? {
+            let chunk = Chunk::decode(day, &bytes).map_err(|Corrupt| corrupt(subject, day))?;
+            held.insert((subject, day), (bytes, chunk));
+        }
+        Ok(held)
+    }
+
+    /// Notes what changed of one subject by so many stated facts, and writes the chunks that did.
+    async fn put<F: Derives>(
+        &mut self,
+        subjects: &Subjects,
+        subject: u32,
+        chunks: BTreeMap<Day, Chunk<F>>,
+        mut before: BTreeMap<Day, (Vec<u8>, Vec<F>)>,
+        stated: usize,
+    ) -> Result<()> {
+        let mut days = Vec::with_capacity(chunks.len());
+        let mut changed = 0;
+        for (day, chunk) in chunks {
+            let (old_bytes, old) = before.remove(&day).unwrap_or_default();
+            let new = chunk.facts();
+            let mut bytes = Vec::new();
+            if !chunk.is_empty() {
+                chunk.encode(day, &mut bytes);
+            }
+            if old_bytes == bytes {
+                continue;
+            }
+            let change = Change::between(&old, &new);
+            changed += change.added + change.replaced;
+            self.change = self.change.plus(Change { unchanged: 0, ..change });
+            self.out.push(StoredChunk { subject, layer: self.layer, day, bytes });
+            days.push(DayFacts { day, old, new });
+        }
+        self.change.unchanged += (stated as u64).saturating_sub(changed);
+        self.derive(subjects, subject, days).await?;
+        if self.out.len() >= CHUNKS_AT_ONCE { self.flush().await } else { Ok(()) }
+    }
+
+    /// Notes how what is derived from some days of a subject differs.
+    async fn derive<F: Derives>(&mut self, subjects: &Subjects, subject: u32, days: Vec<DayFacts<F>>) -> Result<()> {
+        let row_minutes = subjects.get(subject).map_or(0, |subject| subject.row_minutes);
+        let zone = &self.zone;
+        let grid = self.grids.entry(row_minutes).or_insert_with(|| queue_grid(zone, row_minutes)).clone();
+        let mut runs: Vec<Vec<DayFacts<F>>> = Vec::new();
+        for day in days {
+            match runs.last_mut().filter(|run| run.last().is_some_and(|last| last.day + 1 == day.day)) {
+                Some(run) => run.push(day),
+                None => runs.push(vec![day]),
+            }
+        }
+        for run in runs {
+            let edges = run.first().zip(run.last()).map(|(first, last)| (first.day, last.day + 1));
+            let mut beside = Vec::new();
+            if let Some((first, end)) = edges.filter(|_| F::COUNTED) {
+                for edge in [first, end] {
+                    beside.extend(self.beside::<F>(subject, &grid, edge, edge == first).await?);
+                }
+            }
+            F::derive(&mut self.notes, &grid, run, &beside)?;
+        }
+        if self.notes.cells.len() < CELLS_AT_ONCE {
+            return Ok(());
+        }
+        // The last interval may reach into the next day.
+        let last = self.notes.cells.pop();
+        self.finish_cells(subject).await?;
+        self.notes.cells.extend(last);
+        Ok(())
+    }
+
+    /// The facts on the far side of a midnight that count in the interval which it cuts, if it cuts one.
+    async fn beside<F: Fact>(&mut self, subject: u32, grid: &Grid, day: Day, is_before: bool) -> Result<Vec<F>> {
+        let midnight = day_start(day);
+        let interval = grid.interval(midnight);
+        if interval.from() == midnight {
+            return Ok(Vec::new());
+        }
+        // Chunks of this import that were not written yet are part of it.
+        self.flush().await?;
+        let (day, far) = match is_before {
+            true => (day - 1, Window::new(interval.from(), midnight)),
+            false => (day, Window::new(midnight, interval.to())),
+        };
+        let held = self.load::<F>(&[ChunkRange { subject, layer: self.layer, from: day, to: day }]).await?;
+        let facts = held.into_values().flat_map(|(_, chunk)| chunk.facts());
+        Ok(facts.filter(|fact| far.as_ref().is_ok_and(|far| far.contains(fact.start()))).collect())
+    }
+
+    /// Hands over what was noted of a subject.
+    async fn finish_subject(&mut self, subjects: &Subjects, subject: u32) -> Result<()> {
+        self.finish_cells(subject).await?;
+        let touched = std::mem::take(&mut self.notes.spans);
+        if let Some(agent) = subjects.get(subject) {
+            let changed = timeline_changes(self.transaction, agent, self.layer, &touched).await?;
+            if !changed.is_empty() {
+                self.enter(subject, FeedKind::Timeline, changed.len(), encode_timeline(&changed));
+            }
+            if self.transaction.keeps_tables() {
+                self.tables.extend(changed.into_iter().map(|diff| TableChange::Timeline {
+                    agent: subject,
+                    from: diff.from,
+                    to: diff.to,
+                    pieces: diff.after,
+                }));
+            }
+        }
+        if self.feed.len() >= CHUNKS_AT_ONCE { self.flush_feed().await } else { Ok(()) }
+    }
+
+    async fn finish_cells(&mut self, subject: u32) -> Result<()> {
+        let changed = std::mem::take(&mut self.notes.cells);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.enter(subject, FeedKind::Intervals, changed.len(), encode_intervals(&changed));
+        if self.transaction.keeps_tables() {
+            self.tables.extend(changed.into_iter().map(|diff| TableChange::Interval {
+                queue: subject,
+                start: diff.start,
+                end: diff.end,
+                measures: diff.after,
+            }));
+            self.flush_feed().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn enter(&mut self, subject: u32, kind: FeedKind, count: usize, bytes: Vec<u8>) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let (integration, at) = (self.integration, self.now);
+        self.feed.push(FeedEntry { revision: 0, count, at, integration, subject, kind, bytes });
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let out = std::mem::take(&mut self.out);
+        self.transaction.put_chunks(&out).await
+    }
+
+    async fn flush_feed(&mut self) -> Result<()> {
+        let (feed, tables) = (std::mem::take(&mut self.feed), std::mem::take(&mut self.tables));
+        self.transaction.add_feed(&feed).await?;
+        self.transaction.put_tables(&tables).await
+    }
+}
+
+/// The intervals of a queue: quarter hours, or those of its ready-made rows.
+pub(crate) fn queue_grid(zone: &Zone, row_minutes: u32) -> Grid {
+    Grid::new(zone, IntervalLength::from_minutes(row_minutes).unwrap_or(IntervalLength::MINUTES_15))
+}
+
+type Held<F> = HashMap<(u32, Day), (Vec<u8>, Chunk<F>)>;

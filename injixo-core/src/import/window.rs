@@ -1,0 +1,148 @@
+//! One window of a source: read whole, then applied.
+
+use std::sync::Arc;
+
+use injixo_model::{Timestamp, Window};
+
+use super::apply::{Speaks, commit};
+use super::{ImportReport, Staged, Target, refused_queues};
+use crate::connector::{
+    ContactSource, ContactWriter, Context, Counts, Form, Limits, RowWriter, StatusSource, StatusWriter, Stream,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{ImportRecord, StreamId, SubjectKind};
+
+/// A source that is read by windows.
+#[derive(Debug, Clone)]
+pub(crate) enum WindowSource {
+    Contacts(Arc<dyn ContactSource>),
+    Statuses(Arc<dyn StatusSource>),
+}
+
+impl WindowSource {
+    pub(crate) fn stream(&self) -> Stream {
+        self.form().stream()
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        match self {
+            Self::Contacts(source) => source.form(),
+            Self::Statuses(_) => Form::Statuses,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        match self {
+            Self::Contacts(source) => source.limits(),
+            Self::Statuses(source) => source.limits(),
+        }
+    }
+}
+
+/// How a read ended.
+pub(crate) enum Read {
+    /// The answer was cut: the window must be split.
+    Truncated,
+    /// The source holds nothing of the window yet.
+    NotYet,
+    /// The window was read, up to where the source is complete.
+    Complete(Box<Answer>),
+}
+
+/// A complete answer that is not applied yet.
+pub(crate) struct Answer {
+    staged: Staged<'static>,
+    window: Window,
+    began: Timestamp,
+    counts: Counts,
+    warnings: Vec<String>,
+}
+
+/// The grid on which answers that are complete only up to some instant are cut.
+const QUARTER: i64 = 900_000;
+
+/// Reads a window; `began` is the store's time.
+pub(crate) async fn read_window(
+    target: &Target<'_>,
+    source: &WindowSource,
+    window: Window,
+    began: Timestamp,
+    cx: &Context,
+) -> Result<Read> {
+    let form = source.form();
+    let refused = match source {
+        WindowSource::Contacts(_) => {
+            let mut transaction = target.store.read().await?;
+            refused_queues(&transaction.subjects(target.integration, SubjectKind::Queue).await?, form)
+        }
+        WindowSource::Statuses(_) => std::collections::HashMap::new(),
+    };
+    let mut staged = Staged::new(form, &target.zone, refused, |_| {});
+    let (outcome, (counts, warnings)) = match source {
+        WindowSource::Contacts(source) => {
+            let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window };
+            (source.read(cx, window, &mut writer).await?, writer.rows.finish_with_warnings()?)
+        }
+        WindowSource::Statuses(source) => {
+            let mut writer = StatusWriter { rows: RowWriter::new(cx, &mut staged), window };
+            (source.read(cx, window, &mut writer).await?, writer.rows.finish_with_warnings()?)
+        }
+    };
+    if outcome.is_truncated {
+        return Ok(Read::Truncated);
+    }
+    if counts.good == 0 && counts.rejected > 0 {
+        let first = staged.first_rejected.first().map_or(String::new(), ToString::to_string);
+        let message = format!("not one row could be read, so nothing was imported; the first: {first}");
+        return Err(Error::new(ErrorKind::DataInvalid, message).with("window", window));
+    }
+    let until = outcome.until.map(|until| Timestamp::from_millis(until.millis().div_euclid(QUARTER) * QUARTER));
+    let complete = until.map_or(Ok(window), |until| Window::new(window.from(), until.min(window.to())));
+    Ok(complete
+        .map_or(Read::NotYet, |window| Read::Complete(Box::new(Answer { staged, window, began, counts, warnings }))))
+}
+
+impl Answer {
+    /// Whether it holds not a single fact.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts.good == 0
+    }
+
+    /// How many rows it holds.
+    pub(crate) fn rows(&self) -> u64 {
+        self.counts.good + self.counts.rejected
+    }
+
+    /// For which time it speaks.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Applies it. An empty answer removes what is stored only if `may_empty` says so.
+    pub(crate) async fn commit(self, target: &Target<'_>, may_empty: bool, cx: &Context) -> Result<ImportReport> {
+        let Self { staged, window, began, counts, mut warnings } = self;
+        if counts.good == 0 && !may_empty {
+            warnings.push("the answer held nothing: what is stored was kept".to_owned());
+        }
+        let record = ImportRecord {
+            id: 0,
+            stream: StreamId { integration: target.integration, stream: staged.form.stream() },
+            key: String::new(),
+            settings: String::new(),
+            name: window.to_string(),
+            applied_at: began,
+            window: Some(window),
+            subjects: Vec::new(),
+            again: false,
+            imported: counts.good,
+            rejected: counts.rejected,
+            skipped: counts.skipped,
+            added: 0,
+            replaced: 0,
+            gone: 0,
+        };
+        let applied = commit(target, record, staged, Speaks::Window(window, may_empty), cx, &|_| false).await?;
+        let report = applied.ok_or_else(|| Error::new(ErrorKind::Unexpected, "a window was taken for a delivery"))?;
+        Ok(report.with_warnings(warnings))
+    }
+}
