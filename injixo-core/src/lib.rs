@@ -20,6 +20,8 @@ mod derive;
 mod error;
 mod facts;
 mod import;
+mod live;
+mod plan;
 mod runtime;
 mod secret;
 
@@ -28,8 +30,13 @@ pub use injixo_model as model;
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::import::{FactCounts, ImportReport};
-pub use crate::runtime::{Fill, Integration, IntervalQuery, IntervalReader, QueueInfo, Runtime, StatusQuery};
-pub use crate::secret::Secret;
+pub use crate::plan::{LookBack, Policy, Why};
+pub use crate::runtime::{
+    Activity, AgentTimeline, BackFill, BlockedWindow, Change, Changes, Doing, Fill, Health, Integration,
+    IntegrationStatus, IntervalQuery, IntervalReader, LaneStatus, Live, LiveUpdate, Mapping, PersonId, PersonStretch,
+    QueueInfo, Runtime, Service, StatusQuery, Stretch, TimelineQuery, Unmapped, What,
+};
+pub use crate::secret::{Secret, Secrets, SystemSecrets};
 pub use crate::store::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;

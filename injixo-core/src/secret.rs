@@ -1,11 +1,19 @@
-//! Values that no log, error or debug output may show.
+//! Values that no log, error or debug output may show, and where they come from.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// A password, key or token. Prints as `[REDACTED]`.
+///
+/// A configuration that is kept in a store names its secrets: `env:NAME` for an environment variable, `file:PATH` for the first
+/// line of a file, or whatever else the host's own [`Secrets`] know.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -29,7 +37,73 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        let text = String::deserialize(deserializer)?;
+        let named = NAMED.with_borrow(|named| named.as_ref().map(|named| named.get(&text).cloned()));
+        match named {
+            None => Ok(Self::new(text)),
+            Some(Some(value)) => Ok(value),
+            Some(None) => {
+                let message = "a configuration that is kept must not hold a secret: name it, as env:NAME or file:PATH";
+                Err(de::Error::custom(message))
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// The secrets of the configuration that is being read, by the names that stand in it.
+    static NAMED: RefCell<Option<HashMap<String, Secret>>> = const { RefCell::new(None) };
+}
+
+/// Reads a configuration whose secrets are `named`; a secret that stands in it as it is is refused.
+pub(crate) fn with_named<T>(named: HashMap<String, Secret>, read: impl FnOnce() -> T) -> T {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            NAMED.set(None);
+        }
+    }
+    NAMED.set(Some(named));
+    let _reset = Reset;
+    read()
+}
+
+/// Where secrets that a configuration names come from.
+#[async_trait]
+pub trait Secrets: fmt::Debug + Send + Sync + 'static {
+    /// The secret of that name, asked for whenever a connector is built.
+    ///
+    /// # Errors
+    ///
+    /// `ConfigInvalid` when there is none of that name, `Unavailable` when it cannot be had for the moment.
+    async fn secret(&self, name: &str) -> Result<Secret>;
+
+    /// Whether a text in a configuration names a secret of this kind.
+    fn is_name(&self, text: &str) -> bool;
+}
+
+/// Secrets from environment variables (`env:NAME`) and from the first line of files (`file:PATH`).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemSecrets;
+
+#[async_trait]
+impl Secrets for SystemSecrets {
+    async fn secret(&self, name: &str) -> Result<Secret> {
+        let missing = |what: &str| Error::new(ErrorKind::ConfigInvalid, format!("the secret {name} {what}"));
+        if let Some(variable) = name.strip_prefix("env:") {
+            let value = std::env::var(variable);
+            return value.map(Secret::new).map_err(|_| missing("is not set in the environment of this process"));
+        }
+        let Some(path) = name.strip_prefix("file:") else {
+            return Err(missing("has no known place: expected env:NAME or file:PATH"));
+        };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| missing("cannot be read from its file").caused_by(error))?;
+        text.lines().next().map(Secret::new).ok_or_else(|| missing("is empty in its file"))
+    }
+
+    fn is_name(&self, text: &str) -> bool {
+        text.starts_with("env:") || text.starts_with("file:")
     }
 }
 
@@ -37,10 +111,28 @@ impl<'de> Deserialize<'de> for Secret {
 mod tests {
     use super::*;
 
+    #[derive(Debug, Deserialize)]
+    struct Config {
+        user: String,
+        key: Secret,
+    }
+
     #[test]
     fn nothing_prints_a_secret() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "[REDACTED]");
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_kept_configuration_names_its_secrets() {
+        let named = HashMap::from([("env:KEY".to_owned(), Secret::new("hunter2"))]);
+        let read = |text: &str| with_named(named.clone(), || toml::from_str::<Config>(text));
+        let config = read("user = 'env:KEY'\nkey = 'env:KEY'").unwrap();
+        assert_eq!((config.user.as_str(), config.key.expose()), ("env:KEY", "hunter2"));
+        let refused = read("user = 'amy'\nkey = 'hunter3'").unwrap_err().to_string();
+        assert!(refused.contains("must not hold a secret"), "{refused}");
+        // Outside, a configuration may hold what it likes.
+        assert_eq!(toml::from_str::<Config>("user = 'amy'\nkey = 'hunter3'").unwrap().key.expose(), "hunter3");
     }
 }

@@ -76,6 +76,10 @@ impl Connector for Csv {
         }
     }
 
+    fn zone(&self) -> Zone {
+        self.schema.zone.clone()
+    }
+
     fn deliveries(&self) -> Option<Arc<dyn DeliverySource>> {
         Some(Arc::clone(&self.source) as Arc<dyn DeliverySource>)
     }
@@ -118,10 +122,6 @@ impl DeliverySource for Files {
             Data::Intervals(length) => Form::IntervalRows { length, attribution: Attribution::AsDelivered },
             Data::Statuses => Form::Statuses,
         }
-    }
-
-    fn zone(&self) -> Zone {
-        self.schema.zone.clone()
     }
 
     async fn scan(&self, cx: &Context) -> Result<Vec<Delivery>> {

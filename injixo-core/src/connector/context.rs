@@ -52,6 +52,11 @@ impl Context {
         self.clock.now()
     }
 
+    /// Returns when `at` has come.
+    pub async fn sleep(&self, at: Timestamp) {
+        self.clock.sleep_until(at).await;
+    }
+
     pub(crate) fn report(&self, progress: &Progress) {
         if let Some(watcher) = &self.watcher {
             watcher(progress);

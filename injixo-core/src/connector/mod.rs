@@ -4,7 +4,9 @@
 //! writes rows to a writer, and ends with an explicit outcome. It keeps no progress of its own: the engine remembers what
 //! was read, so every read can be repeated, split, or killed.
 
+mod budget;
 mod context;
+mod live;
 mod registry;
 mod writer;
 
@@ -15,7 +17,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use injixo_model::{Attribution, IntervalLength, Millis, Timestamp, Window};
 
+pub use self::budget::{Budget, Permits};
 pub use self::context::{Context, Progress};
+pub(crate) use self::live::Said;
+pub use self::live::{AgentNow, ChangeSource, Changed, LiveSource, LiveWriter};
 pub use self::registry::{ConnectorFactory, Registry};
 pub use self::writer::{ContactDraft, ContactWriter, Counts, RowSink, RowWriter, StatusWriter};
 use crate::error::Result;
@@ -39,6 +44,16 @@ pub trait Connector: Debug + Send + Sync + 'static {
     /// When the check itself could not be done; what the check found stands in the report.
     async fn check(&self, cx: &Context) -> Result<CheckReport>;
 
+    /// The zone in which the system records, whose repeated and skipped hours no window cuts. UTC unless it says otherwise.
+    fn zone(&self) -> Zone {
+        Zone::utc()
+    }
+
+    /// How much may be asked of the system under these credentials. Without one it is asked as needed.
+    fn budget(&self) -> Option<Budget> {
+        None
+    }
+
     /// Contact data by windows of time, if the system has it.
     fn contacts(&self) -> Option<Arc<dyn ContactSource>> {
         None
@@ -51,6 +66,16 @@ pub trait Connector: Debug + Send + Sync + 'static {
 
     /// Data that arrives on its own, if the system works that way.
     fn deliveries(&self) -> Option<Arc<dyn DeliverySource>> {
+        None
+    }
+
+    /// What changed in either stream since a mark, if the system can say so.
+    fn changes(&self, _stream: Stream) -> Option<Arc<dyn ChangeSource>> {
+        None
+    }
+
+    /// What agents do now, if the system says so.
+    fn live(&self) -> Option<Arc<dyn LiveSource>> {
         None
     }
 }
@@ -109,9 +134,6 @@ pub trait StatusSource: Debug + Send + Sync + 'static {
 pub trait DeliverySource: Debug + Send + Sync + 'static {
     /// What its deliveries hold.
     fn form(&self) -> Form;
-
-    /// The zone whose days and intervals they follow.
-    fn zone(&self) -> Zone;
 
     /// What has arrived and is finished, oldest first; known deliveries included.
     ///
@@ -217,6 +239,10 @@ pub struct Limits {
     pub smallest_window: Millis,
     /// How long after its start a fact may still be written or changed.
     pub writes_late: Millis,
+    /// How far back the system keeps its data; without it, as far as anybody asks.
+    pub keeps: Option<Millis>,
+    /// How many permits of the [`Budget`] one read takes.
+    pub permits: u32,
 }
 
 impl Default for Limits {
@@ -226,9 +252,15 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// No longest window, a second as the smallest, nothing written late.
+    /// No longest window, a second as the smallest, nothing written late, everything kept, one permit a read.
     pub const fn new() -> Self {
-        Self { longest_window: None, smallest_window: Millis::from_secs(1), writes_late: Millis::ZERO }
+        Self {
+            longest_window: None,
+            smallest_window: Millis::from_secs(1),
+            writes_late: Millis::ZERO,
+            keeps: None,
+            permits: 1,
+        }
     }
 
     /// The same with a longest window.
@@ -249,6 +281,20 @@ impl Limits {
     #[must_use]
     pub const fn writes_late(mut self, late: Millis) -> Self {
         self.writes_late = late;
+        self
+    }
+
+    /// The same for a system that keeps its data so long.
+    #[must_use]
+    pub const fn keeps(mut self, keeps: Millis) -> Self {
+        self.keeps = Some(keeps);
+        self
+    }
+
+    /// The same with reads that take so many permits.
+    #[must_use]
+    pub const fn permits(mut self, permits: u32) -> Self {
+        self.permits = permits;
         self
     }
 }

@@ -1,6 +1,6 @@
 //! Connectors by the kind that configurations name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Connector;
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::{Secrets, with_named};
 
 /// The typed side of a connector: its configuration, and how to build it.
 pub trait ConnectorFactory: Connector + Sized {
@@ -62,6 +63,34 @@ impl Registry {
             return Err(Error::new(ErrorKind::ConfigInvalid, message));
         };
         build(toml)
+    }
+
+    /// Builds a connector from a configuration that names its secrets and holds none.
+    pub(crate) async fn build_named(
+        &self,
+        kind: &str,
+        toml: &str,
+        secrets: &dyn Secrets,
+    ) -> Result<Arc<dyn Connector>> {
+        let value: toml::Value = toml::from_str(toml)
+            .map_err(|error| Error::new(ErrorKind::ConfigInvalid, format!("{kind}: {}", error.message())))?;
+        let mut names = Vec::new();
+        collect(&value, &mut names);
+        let mut named = HashMap::new();
+        for name in names.into_iter().filter(|name| secrets.is_name(name)) {
+            named.insert(name.to_owned(), secrets.secret(name).await?);
+        }
+        with_named(named, || self.build(kind, toml))
+    }
+}
+
+/// Every text of a configuration.
+fn collect<'v>(value: &'v toml::Value, texts: &mut Vec<&'v str>) {
+    match value {
+        toml::Value::String(text) => texts.push(text),
+        toml::Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        toml::Value::Table(table) => table.values().for_each(|value| collect(value, texts)),
+        _ => {}
     }
 }
 

@@ -148,8 +148,7 @@ impl<'a> Loaded<'a> {
         let mut day = first;
         loop {
             let before = transaction.neighbours(self.agent.id, layer, day).await?.0;
-            let touched_before =
-                touched.old.range(..day).next_back().map(|(day, _)| *day).filter(|_| own);
+            let touched_before = touched.old.range(..day).next_back().map(|(day, _)| *day).filter(|_| own);
             let Some(before) = before.max(touched_before) else { break };
             self.load_days(transaction, layer, before, before).await?;
             if !is_touched(before) {
@@ -160,8 +159,7 @@ impl<'a> Loaded<'a> {
         let mut day = last;
         loop {
             let after = transaction.neighbours(self.agent.id, layer, day).await?.1;
-            let touched_after =
-                touched.old.range(day + 1..).next().map(|(day, _)| *day).filter(|_| own);
+            let touched_after = touched.old.range(day + 1..).next().map(|(day, _)| *day).filter(|_| own);
             let Some(after) = [after, touched_after].into_iter().flatten().min() else { break };
             self.load_days(transaction, layer, after, after).await?;
             if !is_touched(after) {

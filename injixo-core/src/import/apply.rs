@@ -178,7 +178,11 @@ fn coverage(speaks: Speaks, spoken: Window, form: Form, zone: &Zone, ids: &[u32]
     ids.iter().map(|&id| Covered { subject: Some(id), window, read_at }).collect()
 }
 
-async fn status_ids(transaction: &mut dyn Transaction, integration: u32, names: &[String]) -> Result<Vec<u32>> {
+pub(super) async fn status_ids(
+    transaction: &mut dyn Transaction,
+    integration: u32,
+    names: &[String],
+) -> Result<Vec<u32>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }

@@ -7,6 +7,7 @@ use injixo_model::{Contact, IntervalLength, IntervalRow, Millis, Span, Timestamp
 use super::NamedDays;
 use super::agents::{Touched, timeline_changes};
 use super::corrupt;
+use super::live::by_day;
 use super::stage::Sorted;
 use super::subjects::Subjects;
 use crate::derive::{Counted, IntervalDiff, cells, difference, encode_intervals, encode_timeline};
@@ -296,6 +297,23 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Adds what a live source said about each agent.
+    pub(crate) async fn live(&mut self, said: BTreeMap<u32, Vec<Span>>, agents: &Subjects) -> Result<()> {
+        self.layer = Layer::Live;
+        for (id, spans) in said {
+            for (day, spans) in by_day(&spans) {
+                let range = ChunkRange { subject: id, layer: self.layer, from: day, to: day };
+                let held = self.load::<Span>(&[range]).await?.remove(&(id, day));
+                let (bytes, mut chunk) = held.unwrap_or_else(|| (Vec::new(), Chunk::new()));
+                let before = BTreeMap::from([(day, (bytes, chunk.facts()))]);
+                spans.iter().for_each(|span| chunk.upsert(*span));
+                self.put(agents, id, BTreeMap::from([(day, chunk)]), before, spans.len()).await?;
+            }
+            self.finish_subject(agents, id).await?;
+        }
+        Ok(())
+    }
+
     async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
         let mut held = HashMap::new();
         for StoredChunk { subject, day, bytes, .. } in self.transaction.chunks(ranges).await? {
@@ -445,7 +463,7 @@ impl<'a> Job<'a> {
 }
 
 /// The intervals of a queue: quarter hours, or those of its ready-made rows.
-pub(crate) fn queue_grid(zone: &Zone, row_minutes: u32) -> Grid {
+fn queue_grid(zone: &Zone, row_minutes: u32) -> Grid {
     Grid::new(zone, IntervalLength::from_minutes(row_minutes).unwrap_or(IntervalLength::MINUTES_15))
 }
 

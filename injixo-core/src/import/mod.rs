@@ -3,6 +3,7 @@
 mod agents;
 mod apply;
 mod job;
+mod live;
 mod report;
 mod stage;
 mod subjects;
@@ -15,7 +16,7 @@ use injixo_model::{ContactBatch, IntervalBatch, QueueKey, RejectedRow, Rule, Spa
 
 pub(crate) use self::agents::timeline_within;
 pub(crate) use self::apply::{Guard, corrupt};
-pub(crate) use self::job::queue_grid;
+pub(crate) use self::live::{keep_live, last_said};
 pub use self::report::{FactCounts, ImportReport};
 use self::stage::Stage;
 pub(crate) use self::window::{Answer, Read, WindowSource, read_window};

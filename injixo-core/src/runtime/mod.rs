@@ -1,21 +1,41 @@
-//! What a host holds in its hands: integrations over a store, imports and queries.
+//! What a host holds in its hands: integrations over a store, imports on their own and by hand, and everything to be read.
+//!
+//! A [`Runtime`] imports when it is told to; [`Runtime::start`] makes it import on its own. Any number of processes may do so on
+//! one store: each piece of work (the newest data of a stream, its back-fill, following the live source) is claimed for a time,
+//! and a commit of whoever lost his claim meanwhile is refused.
 
+mod budget;
+mod changes;
+mod control;
+mod deliveries;
+mod follow;
+mod integration;
+mod lane;
+mod mapping;
 mod query;
+mod service;
+mod status;
+mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use injixo_model::{RejectedRow, Window};
+use injixo_model::{Millis, RejectedRow, Timestamp};
+use tokio::sync::{Notify, watch};
 
-pub use self::query::{Fill, IntervalQuery, IntervalReader, QueueInfo, StatusQuery};
+pub use self::changes::{Change, Changes, Stretch, What};
+pub use self::follow::{Live, LiveUpdate};
+pub use self::integration::Integration;
+pub use self::mapping::{Activity, Doing, Mapping, PersonId, PersonStretch, Unmapped};
+pub use self::query::{AgentTimeline, Fill, IntervalQuery, IntervalReader, QueueInfo, StatusQuery, TimelineQuery};
+pub use self::service::Service;
+pub use self::status::{BackFill, BlockedWindow, Health, IntegrationStatus, LaneStatus};
 use crate::clock::{Clock, SystemClock};
-use crate::connector::{CheckReport, Connector, Context, Progress};
+use crate::connector::{Connector, Context, Registry};
 use crate::error::{Error, ErrorKind, Result};
-use crate::import::{self, Guard, ImportReport, Read, Repeat, Target, WindowSource};
-use crate::store::{ImportRecord, IntegrationRecord, IntegrationState, Store};
-use crate::zone::Zone;
+use crate::secret::{Secrets, SystemSecrets};
+use crate::store::{ImportRecord, IntegrationRecord, Lane, Store};
 
 /// Integrations over one store. Cheap to clone.
 ///
@@ -29,6 +49,32 @@ use crate::zone::Zone;
 pub struct Runtime {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    registry: Registry,
+    secrets: Arc<dyn Secrets>,
+    lease: Millis,
+    back_fills: u32,
+    shared: Arc<Shared>,
+}
+
+/// What the clones of a runtime share.
+#[derive(Default)]
+struct Shared {
+    connectors: Mutex<HashMap<u32, Built>>,
+    /// How to cancel the work that goes on in this process.
+    working: Mutex<HashMap<(u32, Lane), watch::Sender<bool>>>,
+    boards: Mutex<HashMap<u32, Arc<follow::Board>>>,
+    /// Something became due sooner than it was planned.
+    wake: Notify,
+    /// Something was committed.
+    committed: watch::Sender<u64>,
+}
+
+/// A connector at hand.
+#[derive(Clone)]
+struct Built {
+    connector: Arc<dyn Connector>,
+    /// The generation of the integration from whose configuration it was built; `None` where the host handed it over.
+    generation: Option<u64>,
 }
 
 impl fmt::Debug for Runtime {
@@ -37,10 +83,39 @@ impl fmt::Debug for Runtime {
     }
 }
 
+impl Shared {
+    fn connectors(&self) -> MutexGuard<'_, HashMap<u32, Built>> {
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn working(&self) -> MutexGuard<'_, HashMap<(u32, Lane), watch::Sender<bool>>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn boards(&self) -> MutexGuard<'_, HashMap<u32, Arc<follow::Board>>> {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the work on an integration that goes on in this process.
+    fn cancel(&self, integration: u32) {
+        for (_, cancel) in self.working().iter().filter(|(key, _)| key.0 == integration) {
+            cancel.send_replace(true);
+        }
+    }
+}
+
 impl Runtime {
     /// Works on `store` by the clock of the machine.
     pub fn new(store: impl Store) -> Self {
-        Self { store: Arc::new(store), clock: Arc::new(SystemClock) }
+        Self {
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            registry: Registry::new(),
+            secrets: Arc::new(SystemSecrets),
+            lease: Millis::from_secs(60),
+            back_fills: 8,
+            shared: Arc::default(),
+        }
     }
 
     /// The same by another clock.
@@ -50,69 +125,40 @@ impl Runtime {
         self
     }
 
-    /// Adds an integration, or opens the one of that name, after checking its connection.
-    ///
-    /// # Errors
-    ///
-    /// `ConfigInvalid` with everything that the check found wrong; whatever the store reports.
-    pub async fn add(&self, name: &str, connector: impl Connector) -> Result<Integration> {
-        let connector: Arc<dyn Connector> = Arc::new(connector);
-        let cx = Context::new(Arc::clone(&self.clock));
-        let CheckReport { problems, .. } = connector.check(&cx).await?;
-        if !problems.is_empty() {
-            return Err(Error::new(ErrorKind::ConfigInvalid, problems.join("; ")).with("integration", name));
-        }
-        let zone = connector.deliveries().map_or_else(Zone::utc, |deliveries| deliveries.zone());
-        let mut transaction = self.store.write().await?;
-        let kind = connector.info().kind;
-        let known = transaction.integration(name).await?;
-        let id = match known {
-            Some(known) if known.connector == kind && known.zone == zone.name() => known.id,
-            known => {
-                let record = IntegrationRecord {
-                    id: known.map_or(0, |known| known.id),
-                    name: name.to_owned(),
-                    connector: kind.to_owned(),
-                    zone: zone.name().to_owned(),
-                    config: None,
-                    policy: String::new(),
-                    state: IntegrationState::Active,
-                    generation: 1,
-                    added_at: self.clock.now(),
-                    stopped_at: None,
-                };
-                let id = transaction.put_integration(&record).await?;
-                transaction.commit().await?;
-                id
-            }
-        };
-        Ok(Integration { runtime: self.clone(), id, zone, connector, cx })
+    /// The same, able to build the connectors that configurations name.
+    #[must_use]
+    pub fn connectors(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
     }
 
-    /// The intervals of an integration, to be narrowed down and awaited.
-    pub fn intervals(&self, integration: &str) -> IntervalQuery {
-        IntervalQuery::new(Arc::clone(&self.store), integration)
+    /// The same with secrets from another place than the environment and files.
+    #[must_use]
+    pub fn secrets(mut self, secrets: impl Secrets) -> Self {
+        self.secrets = Arc::new(secrets);
+        self
     }
 
-    /// The agent statuses of an integration, to be narrowed down and awaited.
-    pub fn statuses(&self, integration: &str) -> StatusQuery {
-        StatusQuery::new(Arc::clone(&self.store), integration)
+    /// The same with claims on work that end after `lease` unless they are extended: how long the work of a process that died
+    /// waits for another one. A minute by default, a second at least.
+    #[must_use]
+    pub fn lease(mut self, lease: Millis) -> Self {
+        self.lease = lease.max(Millis::from_secs(1));
+        self
     }
 
-    /// The queues of an integration, sorted by name and channel.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` for an unknown integration; whatever the store reports.
-    pub async fn queues(&self, integration: &str) -> Result<Vec<QueueInfo>> {
-        query::queues(&*self.store, integration).await
+    /// The same with so many streams back-filled at once; eight by default.
+    #[must_use]
+    pub fn back_fills(mut self, at_once: u32) -> Self {
+        self.back_fills = at_once.max(1);
+        self
     }
 
     /// The rejected rows of an integration that no later import has superseded, by import.
     ///
     /// # Errors
     ///
-    /// As for [`queues`](Self::queues).
+    /// `NotFound` for an unknown integration; whatever the store reports.
     pub async fn quarantine(&self, integration: &str) -> Result<Vec<(ImportRecord, Vec<RejectedRow>)>> {
         let mut transaction = self.store.read().await?;
         let id = query::integration(&mut *transaction, integration).await?.id;
@@ -123,120 +169,43 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// As for [`queues`](Self::queues).
+    /// As for [`quarantine`](Self::quarantine).
     pub async fn imports(&self, integration: &str, limit: u32) -> Result<Vec<ImportRecord>> {
         let mut transaction = self.store.read().await?;
         let id = query::integration(&mut *transaction, integration).await?.id;
         transaction.imports(id, limit).await
     }
-}
 
-/// One integration of a host: imports now, and whatever its connector can do.
-#[derive(Debug, Clone)]
-pub struct Integration {
-    runtime: Runtime,
-    id: u32,
-    zone: Zone,
-    connector: Arc<dyn Connector>,
-    cx: Context,
-}
-
-impl Integration {
-    /// The same, with `watcher` called as imports go on.
-    #[must_use]
-    pub fn watched_by(mut self, watcher: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
-        self.cx = self.cx.watched_by(watcher);
-        self
+    fn context(&self) -> Context {
+        Context::new(Arc::clone(&self.clock))
     }
 
-    /// Imports one file now. A file that is what was imported last, under the same settings, is passed over.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` when the connector takes no files, `DataInvalid` when the file cannot carry the data or not one row is
-    /// good; then nothing is changed.
-    pub async fn import_file(&self, path: impl AsRef<Path>) -> Result<ImportReport> {
-        self.import_file_watching(path, |_| {}).await
+    /// The time by which is planned: the store's, where it has one.
+    async fn now(&self) -> Result<Timestamp> {
+        Ok(self.store.read().await?.now().await?.unwrap_or_else(|| self.clock.now()))
     }
 
-    /// Imports one file now and shows each rejected row to `rejected`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`import_file`](Self::import_file).
-    pub async fn import_file_watching(
-        &self,
-        path: impl AsRef<Path>,
-        mut rejected: impl FnMut(&RejectedRow) + Send,
-    ) -> Result<ImportReport> {
-        let source = self.connector.deliveries().ok_or_else(|| self.unsupported("files"))?;
-        let delivery = source.file(path.as_ref()).await?;
-        import::import_delivery(&self.target(), &source, &delivery, Repeat::AfterOthers, &self.cx, &mut rejected).await
+    /// Tells whoever waits for commits that there was one.
+    fn committed(&self) {
+        self.shared.committed.send_modify(|count| *count += 1);
     }
 
-    /// Imports everything that has arrived and is new, oldest first. A delivery that cannot be imported does not keep the
-    /// others from arriving.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` when the connector takes no deliveries; an error when the place of arrival cannot be looked through.
-    pub async fn import_arrived(&self) -> Result<Vec<(String, Result<ImportReport>)>> {
-        let source = self.connector.deliveries().ok_or_else(|| self.unsupported("deliveries"))?;
-        let mut reports = Vec::new();
-        for delivery in source.scan(&self.cx).await? {
-            let target = self.target();
-            let imported =
-                import::import_delivery(&target, &source, &delivery, Repeat::Never, &self.cx, &mut |_| {}).await;
-            if !imported.as_ref().is_ok_and(|report| report.is_unchanged) {
-                reports.push((delivery.name, imported));
-            }
+    /// The connector of an integration, built from its configuration where the host did not hand it over.
+    async fn connector(&self, record: &IntegrationRecord) -> Result<Arc<dyn Connector>> {
+        let built = self.shared.connectors().get(&record.id).cloned();
+        let is_fresh = |built: &Built| built.generation.is_none_or(|generation| generation == record.generation);
+        if let Some(built) = built.filter(is_fresh) {
+            return Ok(built.connector);
         }
-        Ok(reports)
-    }
-
-    /// Imports one window of contacts or interval rows now.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` when the connector has none; whatever the source reports. Then nothing is changed.
-    pub async fn import_contacts(&self, window: Window) -> Result<ImportReport> {
-        let source = self.connector.contacts().ok_or_else(|| self.unsupported("contact data"))?;
-        self.import_window(WindowSource::Contacts(source), window).await
-    }
-
-    /// Imports one window of agent statuses now.
-    ///
-    /// # Errors
-    ///
-    /// As for [`import_contacts`](Self::import_contacts).
-    pub async fn import_statuses(&self, window: Window) -> Result<ImportReport> {
-        let source = self.connector.statuses().ok_or_else(|| self.unsupported("agent statuses"))?;
-        self.import_window(WindowSource::Statuses(source), window).await
-    }
-
-    async fn import_window(&self, source: WindowSource, window: Window) -> Result<ImportReport> {
-        let target = self.target();
-        let named = |message: &str, kind| Error::new(kind, message).with("window", window);
-        match import::read_window(&target, &source, window, self.cx.now(), &self.cx).await? {
-            Read::Complete(answer) => answer.commit(&target, false, &self.cx).await,
-            Read::Truncated => {
-                let message = "the external system cut the answer: ask for a shorter window";
-                Err(named(message, ErrorKind::DataInvalid))
-            }
-            Read::NotYet => {
-                let message = "the external system holds nothing of this window yet: try again later";
-                Err(named(message, ErrorKind::Unavailable))
-            }
-        }
-    }
-
-    fn target(&self) -> Target<'_> {
-        Target { store: &*self.runtime.store, integration: self.id, zone: self.zone.clone(), guard: Guard::default() }
-    }
-
-    fn unsupported(&self, what: &str) -> Error {
-        let message = format!("the connector {} does not read {what} this way", self.connector.info().kind);
-        Error::new(ErrorKind::Unsupported, message)
+        let Some(config) = &record.config else {
+            let message =
+                "the connector was not handed over in this process: add the integration again after each start";
+            return Err(Error::new(ErrorKind::ConfigInvalid, message).with("integration", &record.name));
+        };
+        let connector = self.registry.build_named(&record.connector, config, &*self.secrets).await?;
+        let built = Built { connector: Arc::clone(&connector), generation: Some(record.generation) };
+        self.shared.connectors().insert(record.id, built);
+        Ok(connector)
     }
 }
 

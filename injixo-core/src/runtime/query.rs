@@ -8,13 +8,16 @@ use injixo_model::{
     Attribution, Contact, Coverage, IntervalLength, IntervalRow, Measures, QueueKey, Span, Timestamp, Window,
 };
 
-use super::StatusNames;
-use crate::aggregate::{AgentSpans, Interval, Series};
+use super::changes::Stretch;
+use super::{Runtime, StatusNames};
+use crate::aggregate::{AgentSpans, FOREVER, Interval, Series};
 use crate::connector::Stream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Chunk, Corrupt, Fact, day_of};
-use crate::import::corrupt;
-use crate::store::{ChunkRange, IntegrationRecord, Layer, Store, StreamId, Subject, SubjectKind, Transaction};
+use crate::import::{corrupt, timeline_within};
+use crate::store::{
+    ChunkRange, IntegrationRecord, IntegrationState, Layer, Store, StreamId, Subject, SubjectKind, Transaction,
+};
 use crate::zone::{Grid, Zone};
 
 /// What stands for an interval without a fact.
@@ -33,6 +36,10 @@ pub enum Fill {
 pub struct QueueInfo {
     /// What identifies it.
     pub key: QueueKey,
+    /// What it is called now, where it has a name besides its identifier.
+    pub name: Option<String>,
+    /// Whether its integration still imports.
+    pub is_active: bool,
     /// The length of its intervals where the source delivers ready-made rows.
     pub row_length: Option<IntervalLength>,
     /// When its first fact starts.
@@ -339,6 +346,98 @@ impl IntoFuture for StatusQuery {
     }
 }
 
+/// The timeline of one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentTimeline {
+    /// The external agent.
+    pub agent: String,
+    /// What the agent did, without overlaps; the last stretch has no end while that is not known.
+    pub stretches: Vec<Stretch>,
+}
+
+/// The timelines of the agents of an integration, made from history and live data; await it to get them sorted by agent.
+#[derive(Debug, Clone)]
+pub struct TimelineQuery {
+    runtime: Runtime,
+    integration: String,
+    agent: Option<String>,
+    window: Option<Window>,
+}
+
+impl TimelineQuery {
+    /// Only of that external agent.
+    #[must_use]
+    pub fn agent(mut self, id: &str) -> Self {
+        self.agent = Some(id.to_owned());
+        self
+    }
+
+    /// Only what lies in `window`, cut at its edges.
+    #[must_use]
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    async fn run(self) -> Result<Vec<AgentTimeline>> {
+        let mut transaction = self.runtime.store.read().await?;
+        let integration = integration(&mut *transaction, &self.integration).await?.id;
+        let statuses = transaction.subjects(integration, SubjectKind::Status).await?.into_iter();
+        let names: StatusNames = statuses.map(|status| (status.id, status.external)).collect();
+        let mut agents = transaction.subjects(integration, SubjectKind::Agent).await?;
+        agents.retain(|agent| self.agent.as_ref().is_none_or(|wanted| *wanted == agent.external));
+        agents.sort_by(|a, b| a.external.cmp(&b.external));
+        let mut timelines = Vec::with_capacity(agents.len());
+        for agent in agents {
+            let (from, to) = self.window.map_or((agent.first, FOREVER), |window| (window.from(), window.to()));
+            let pieces = timeline_within(&mut *transaction, &agent, from, to).await?;
+            let stretch = |piece: Span| Stretch {
+                from: piece.start,
+                to: piece.end,
+                status: names.get(&piece.status).cloned().unwrap_or_default(),
+            };
+            timelines
+                .push(AgentTimeline { agent: agent.external, stretches: pieces.into_iter().map(stretch).collect() });
+        }
+        Ok(timelines)
+    }
+}
+
+impl IntoFuture for TimelineQuery {
+    type Output = Result<Vec<AgentTimeline>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl Runtime {
+    /// The intervals of an integration, to be narrowed down and awaited.
+    pub fn intervals(&self, integration: &str) -> IntervalQuery {
+        IntervalQuery::new(Arc::clone(&self.store), integration)
+    }
+
+    /// What the source said of each agent, to be narrowed down and awaited.
+    pub fn statuses(&self, integration: &str) -> StatusQuery {
+        StatusQuery::new(Arc::clone(&self.store), integration)
+    }
+
+    /// The timelines of an integration's agents, to be narrowed down and awaited.
+    pub fn timelines(&self, integration: &str) -> TimelineQuery {
+        TimelineQuery { runtime: self.clone(), integration: integration.to_owned(), agent: None, window: None }
+    }
+
+    /// The queues of an integration, sorted by name and channel.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown integration; whatever the store reports.
+    pub async fn queues(&self, integration: &str) -> Result<Vec<QueueInfo>> {
+        queues(&*self.store, integration).await
+    }
+}
+
 pub(super) async fn integration(transaction: &mut dyn Transaction, name: &str) -> Result<IntegrationRecord> {
     transaction
         .integration(name)
@@ -346,13 +445,16 @@ pub(super) async fn integration(transaction: &mut dyn Transaction, name: &str) -
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no integration named {name:?}: add it first")))
 }
 
-pub(super) async fn queues(store: &dyn Store, name: &str) -> Result<Vec<QueueInfo>> {
+async fn queues(store: &dyn Store, name: &str) -> Result<Vec<QueueInfo>> {
     let mut transaction = store.read().await?;
-    let integration = integration(&mut *transaction, name).await?.id;
-    let queues = transaction.subjects(integration, SubjectKind::Queue).await?.into_iter();
+    let integration = integration(&mut *transaction, name).await?;
+    let queues = transaction.subjects(integration.id, SubjectKind::Queue).await?.into_iter();
+    let is_active = integration.state != IntegrationState::Deleted;
     let mut queues: Vec<QueueInfo> = queues
         .map(|queue| QueueInfo {
             row_length: row_length(&queue),
+            name: queue.names.last().map(|(_, name)| name.clone()),
+            is_active,
             first: queue.first,
             last: queue.last,
             key: QueueKey::new(queue.external, queue.channel),
