@@ -26,7 +26,7 @@ pub(crate) struct StreamPolicy {
     pub(crate) late: Millis,
     /// What is read again, and how often.
     pub(crate) look_backs: Vec<LookBack>,
-    /// The longest window that is asked for.
+    /// The longest window of one read.
     pub(crate) longest: Millis,
     /// How far back the source keeps its data.
     pub(crate) keeps: Option<Millis>,
@@ -87,6 +87,9 @@ pub(crate) struct Plan {
     pub(crate) done: Vec<u64>,
 }
 
+/// The longest task. One task may take several reads, but whether nothing is left of what is stored is judged over all of them.
+const LONG_TASK: Millis = Millis::from_mins(31 * 1_440);
+
 /// Requests that are longer than this are back-filled.
 const LONG_REQUEST: Millis = Millis::from_mins(2 * 1_440);
 
@@ -109,7 +112,7 @@ impl Situation<'_> {
         let missing = self.missing(self.first(), self.since.min(self.edge()));
         let task = self.asked(self.asked.iter().filter(long)).or_else(|| {
             let window = *missing.without(self.busy).windows().last()?;
-            Some(Task { window: self.last_piece(window, self.size), why: Why::BackFill })
+            Some(Task { window: self.last_piece(window, self.size.min(self.policy.longest)), why: Why::BackFill })
         });
         let is_left = !missing.is_empty() || self.asked.iter().any(|request| long(&request));
         let next = if is_left { self.now.after(self.policy.every) } else { Timestamp::MAX };
@@ -178,13 +181,13 @@ impl Situation<'_> {
         // A stretch that was read for another reason since is not worth a longer read.
         let from = if edge.since(joined) <= self.size.min(self.policy.longest) { joined } else { newest.from() };
         let window = Window::new(from, edge).ok()?;
-        Some(Task { window: self.last_piece(window, self.size), why: Why::Newest })
+        Some(Task { window: self.last_piece(window, LONG_TASK), why: Why::Newest })
     }
 
     fn asked<'r>(&self, requests: impl Iterator<Item = &'r (u64, Window, Timestamp)>) -> Option<Task> {
         let due: Coverage = requests.flat_map(|request| self.unanswered(request).windows().to_vec()).collect();
         let window = *due.without(self.busy).windows().last()?;
-        Some(Task { window: self.last_piece(window, self.size), why: Why::Asked })
+        Some(Task { window: self.last_piece(window, LONG_TASK), why: Why::Asked })
     }
 
     /// What of a request was not read since it was made.
@@ -208,14 +211,14 @@ impl Situation<'_> {
     fn gap(&self, edge: Timestamp) -> Option<Task> {
         let gaps = self.missing(self.since.max(self.first()).min(edge), edge).without(self.busy);
         let window = *gaps.windows().last()?;
-        Some(Task { window: self.last_piece(window, self.size), why: Why::Gap })
+        Some(Task { window: self.last_piece(window, LONG_TASK), why: Why::Gap })
     }
 
     fn look_back(&self, edge: Timestamp) -> Option<Task> {
         let covered = Window::new(self.first().min(edge), edge).ok()?;
         let due = self.due_again(edge, covered).without(self.busy).without(self.blocked).without(self.waived);
         let window = *due.windows().last()?;
-        Some(Task { window: self.last_piece(window, self.size), why: Why::LookBack })
+        Some(Task { window: self.last_piece(window, LONG_TASK), why: Why::LookBack })
     }
 
     /// What of `within` was read, but is to be read again by now.
@@ -239,9 +242,9 @@ impl Situation<'_> {
         due
     }
 
-    /// The last piece of a window that is worth one read, on the quarter-hour grid, no repeated local time cut.
+    /// The last piece of a window, on the quarter-hour grid, no repeated local time cut.
     fn last_piece(&self, window: Window, size: Millis) -> Window {
-        let size = size.min(self.policy.longest).max(QUARTER);
+        let size = size.max(QUARTER);
         if window.duration() <= size {
             return self.zone.widen(window);
         }

@@ -200,7 +200,7 @@ impl Runtime {
         self.forgive(&*connector).await?;
         let mut transaction = self.store.write().await?;
         let (record, now) = self.held(&mut *transaction, integration).await?;
-        unblock(&mut *transaction, record.id).await?;
+        unblock(&mut *transaction, record.id, now).await?;
         let due = if record.state == IntegrationState::Active { now } else { Timestamp::MAX };
         add_lanes(&mut *transaction, &record, &*connector, due).await?;
         let edited = IntegrationRecord {
@@ -324,7 +324,7 @@ impl Runtime {
         }
         let mut transaction = self.store.write().await?;
         let (record, now) = self.held_active(&mut *transaction, integration).await?;
-        unblock(&mut *transaction, record.id).await?;
+        unblock(&mut *transaction, record.id, now).await?;
         self.due_now(transaction, record.id, now, true).await
     }
 
@@ -504,12 +504,16 @@ async fn add_lanes(
     Ok(!new.is_empty())
 }
 
-/// Frees the windows that were given up.
-async fn unblock(transaction: &mut dyn Transaction, integration: u32) -> Result<()> {
+/// Has the windows that were given up read again, also where something was read of them before.
+async fn unblock(transaction: &mut dyn Transaction, integration: u32, now: Timestamp) -> Result<()> {
     for stream in [Stream::Contacts, Stream::Statuses] {
-        let noted = Noted::load(transaction, StreamId { integration, stream }).await?;
-        let ids: Vec<u64> = noted.blocked.iter().map(|range| range.id).collect();
+        let id = StreamId { integration, stream };
+        let blocked = Noted::load(transaction, id).await?.blocked;
+        let ids: Vec<u64> = blocked.iter().map(|range| range.id).collect();
         transaction.remove_ranges(&ids).await?;
+        let again: Vec<RangeRecord> =
+            blocked.iter().filter_map(|range| asked(id, range.window, now, "could not be read before")).collect();
+        transaction.add_ranges(&again).await?;
     }
     Ok(())
 }

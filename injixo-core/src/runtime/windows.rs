@@ -237,8 +237,7 @@ impl Job {
         let budget = self.connector.budget();
         let size = state.size.map_or(self.longest, Millis::new).min(self.longest).max(QUARTER);
         let mut pieces = self.pieces(size);
-        let is_one = pieces.len() == 1;
-        let (mut empty, mut found, mut rows, mut was_cut, mut ended) = (Vec::new(), false, 0, false, Ended::Done);
+        let (mut empty, mut found, mut most_rows, mut was_cut, mut ended) = (Vec::new(), false, 0, false, Ended::Done);
         while let Some(piece) = pieces.pop() {
             if let Some(until) = self.wait_for_permit(runtime, budget.as_ref()).await? {
                 return Ok(Ended::NoPermit(until));
@@ -286,7 +285,7 @@ impl Job {
                     if answer.window().to() < piece.to() {
                         ended = Ended::NotYet;
                     }
-                    rows += answer.rows();
+                    most_rows = most_rows.max(answer.rows());
                     if answer.is_empty() && !found {
                         // Whether nothing means that all is gone shows when the rest of the window was read.
                         empty.push(answer);
@@ -304,7 +303,7 @@ impl Job {
             self.commit(runtime, answer, self.policy.empty_removes, &cx).await?;
         }
         let was_full = self.task.window.duration() >= size;
-        if is_one && !was_cut && was_full && rows < FEW_ROWS && ended == Ended::Done {
+        if !was_cut && was_full && most_rows < FEW_ROWS && ended == Ended::Done {
             state.size = Some((size.get() * 2).min(self.longest.get()));
         }
         Ok(ended)

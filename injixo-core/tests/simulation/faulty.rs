@@ -133,7 +133,8 @@ impl Transaction for Faulty {
             let stream = StreamId { integration: old.id, stream: injixo_core::connector::Stream::Contacts };
             let grid = |at: Timestamp| Timestamp::from_millis(at.millis() / 900_000 * 900_000);
             if let Ok(window) = Window::new(grid(stopped), grid(stopped.after(Millis::from_mins(120)))) {
-                let covered = Covered { subject: None, window, read_at: window.to().after(Millis::from_mins(1_440)) };
+                let covered =
+                    Covered { subject: None, window, read_at: window.to().after(Millis::from_mins(30 * 1_440)) };
                 self.inner().put_coverage(stream, &[covered]).await?;
             }
         }
