@@ -1,5 +1,7 @@
 //! A small external system in memory, with pages and a cap, and a connector for it that can be given one defect.
 
+pub mod folder;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -47,6 +49,7 @@ pub struct System {
     calls: Vec<Row>,
     spans: Vec<Row>,
     fault: Option<Fault>,
+    cap: usize,
 }
 
 /// What the system says instead of an answer.
@@ -65,13 +68,13 @@ struct Page {
 }
 
 const PAGE: usize = 20;
-const CAP: usize = 1_000;
 
 impl System {
     pub fn good() -> Self {
         let from = window().from();
         let mut calls = Vec::new();
-        for call in 0..150 {
+        // Between two of them lies most of an hour.
+        for call in (0..60).chain(64..150) {
             let start = from.after(Millis::new(call * 11 * MINUTE + (call % 7) * 1_003));
             let end = start.after(Millis::from_secs(40 + call % 300));
             let name = ["Hotline", "Orders", "Support"][usize::try_from(call % 3).unwrap()];
@@ -92,7 +95,7 @@ impl System {
                 start = if span % 5 == 4 { end.after(Millis::from_mins(3)) } else { end };
             }
         }
-        Self { calls, spans, fault: None }
+        Self { calls, spans, fault: None, cap: 1_000 }
     }
 
     pub fn at_fault(mut self, fault: Fault) -> Self {
@@ -134,7 +137,7 @@ impl System {
         let is_in = |row: &&Row| row.start < to && if statuses { row.end >= from } else { row.start >= from };
         let mut found: Vec<Row> = rows.iter().filter(is_in).cloned().collect();
         found.sort_by_key(|row| (row.start, row.id));
-        let cap = if self.fault == Some(Fault::RowCap) { 25 } else { CAP };
+        let cap = if self.fault == Some(Fault::RowCap) { 25 } else { self.cap };
         let is_full = found.len() >= cap;
         found.truncate(cap);
         let total = found.len();
@@ -149,6 +152,27 @@ impl System {
         }
         Ok(Page { rows, total, is_full })
     }
+}
+
+/// How a correct connector works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// All at once.
+    Plainly,
+    /// At most five hours at once, at least a quarter of an hour.
+    SmallWindows,
+    /// Few rows at once.
+    LowCap,
+    /// Has only what is older than a day.
+    Lags,
+    /// Asks for an hour more on both sides, and leaves it to the engine.
+    Eager,
+    /// Never tells the end of a span that the next one follows at once.
+    OpenSpans,
+    /// Writes spans only where they start, with their ends.
+    OnlyWhatStarts,
+    /// Writes spans that start in the window, with an end only where the agent pauses after it.
+    NewStatusesOnly,
 }
 
 /// What is wrong with the connector.
@@ -206,6 +230,7 @@ pub enum Defect {
 pub struct Desk {
     system: System,
     defect: Defect,
+    way: Way,
     sums_up: bool,
     state: Arc<State>,
 }
@@ -238,11 +263,19 @@ impl std::error::Error for Cause {}
 
 impl Desk {
     pub fn new(system: System) -> Self {
-        Self { system, defect: Defect::None, sums_up: false, state: Arc::default() }
+        Self { system, defect: Defect::None, way: Way::Plainly, sums_up: false, state: Arc::default() }
     }
 
     pub fn with(mut self, defect: Defect) -> Self {
         self.defect = defect;
+        self
+    }
+
+    pub fn working(mut self, way: Way) -> Self {
+        if way == Way::LowCap {
+            self.system.cap = 30;
+        }
+        self.way = way;
         self
     }
 
@@ -349,6 +382,9 @@ impl Desk {
                 let asked = self.state.asked.fetch_add(1, Ordering::SeqCst);
                 limits.longest_window(Millis::from_mins(60 * 24 * i64::try_from(31 - asked % 7).unwrap()))
             }
+            _ if self.way == Way::SmallWindows => {
+                limits.longest_window(Millis::from_mins(300)).smallest_window(Millis::from_mins(15))
+            }
             _ => limits,
         }
     }
@@ -367,6 +403,10 @@ impl Desk {
                 if days > 0 {
                     to = from.after(Millis::new(days * day));
                 }
+            }
+            _ if self.way == Way::Eager => {
+                from = from.before(Millis::from_mins(60));
+                to = to.after(Millis::from_mins(60));
             }
             Defect::OpenStart => from = from.after(Millis::new(1)),
             Defect::ClosedEnd => to = to.after(Millis::new(1)),
@@ -390,6 +430,10 @@ impl Desk {
         }
         if self.has(Defect::UntilBehind) {
             return Ok(Outcome::complete_until(window.to().after(Millis::from_mins(60))));
+        }
+        let known = cx.now().before(Millis::from_mins(24 * 60 + 20));
+        if !is_full && self.way == Way::Lags && known < window.to() {
+            return Ok(Outcome::complete_until(known));
         }
         let is_full = is_full && !self.has(Defect::IgnoresCap);
         Ok(if is_full { Outcome::truncated() } else { Outcome::complete() })
@@ -500,7 +544,18 @@ impl StatusSource for Desk {
         let outcome = self.outcome(cx, window, rows.len(), is_full)?;
         for row in rows {
             let (mut start, mut end) = (row.start, Some(row.end));
+            let is_followed = rows_after(&self.system.spans, &row);
+            match self.way {
+                Way::OpenSpans if is_followed => end = None,
+                Way::NewStatusesOnly if is_followed => end = None,
+                _ => {}
+            }
+            let is_new = row.start >= window.from();
+            if matches!(self.way, Way::OnlyWhatStarts | Way::NewStatusesOnly) && !is_new {
+                continue;
+            }
             match self.defect {
+                Defect::OpenStart if row.start == window.from() => continue,
                 Defect::KnowsEndsLate => end = end.filter(|end| *end < window.to()),
                 Defect::CutsEnds => end = end.map(|end| end.min(window.to())),
                 Defect::CutsStarts => start = start.max(window.from()),
@@ -516,5 +571,52 @@ impl StatusSource for Desk {
             out.flush().await?;
         }
         Ok(outcome)
+    }
+}
+
+/// Whether a status of the same agent begins where this one ends.
+fn rows_after(spans: &[Row], row: &Row) -> bool {
+    spans.iter().any(|next| next.name == row.name && next.start == row.end)
+}
+
+/// A call every seven minutes, for ever, without asking anybody: the connector of the example in the workspace.
+#[derive(Debug, Clone)]
+pub struct Endless;
+
+#[async_trait]
+impl Connector for Endless {
+    fn info(&self) -> ConnectorInfo {
+        ConnectorInfo::new("endless", "Endless")
+    }
+
+    async fn check(&self, _: &Context) -> Result<CheckReport> {
+        Ok(CheckReport::ok())
+    }
+
+    fn contacts(&self) -> Option<Arc<dyn ContactSource>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl ContactSource for Endless {
+    fn limits(&self) -> Limits {
+        Limits::new().writes_late(Millis::from_mins(10))
+    }
+
+    async fn read(&self, _: &Context, window: Window, out: &mut ContactWriter<'_>) -> Result<Outcome> {
+        let every = Millis::from_mins(7).get();
+        let first = (window.from().millis() + every - 1) / every;
+        for call in first.. {
+            let started = Timestamp::from_millis(call * every);
+            if !window.contains(started) {
+                break;
+            }
+            let wait = (call % 5 != 0).then_some(Millis::from_secs(call % 60));
+            let talk = wait.map(|_| Millis::from_secs(120 + call % 90));
+            out.contact("Hotline", Channel::Calls, started).answered_after(wait).handle_time(talk);
+            out.flush().await?;
+        }
+        Ok(Outcome::complete())
     }
 }
