@@ -171,7 +171,7 @@ defects! {
     another_value: contacts(Untrue) fails "truth";
     start_left_out: contacts(OpenStart) fails "half-open-windows", and "any-split", and "concurrent-reads", and "truth";
     start_left_out_of_statuses: statuses(OpenStart) fails "half-open-windows", and "any-split", and "concurrent-reads", and "local-days", and "spans-whole", and "truth";
-    whole_hours_only: contacts(WholeHours) fails "any-split", and "concurrent-reads", and "half-open-windows", and "row-cap";
+    whole_hours_only: contacts(WholeHours) fails "any-split", and "half-open-windows", and "row-cap";
     progress_kept: contacts(Remembers) fails "repeated-reads", and "any-split", and "cancel", and "concurrent-reads", and "half-open-windows", and "row-cap";
     empty_is_an_error: contacts(EmptyFails) fails "empty-windows", and "any-split", and "half-open-windows";
     empty_is_late: contacts(EmptyIsLate) fails "empty-windows", and "any-split", and "half-open-windows";

@@ -312,7 +312,7 @@ impl<'r> Data<'r> {
             let mut odd = || {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let part = i64::try_from(seed >> 44).unwrap_or_default();
-                from + i64::try_from(i128::from(length) * i128::from(part) >> 20).unwrap_or_default()
+                from + i64::try_from((i128::from(length) * i128::from(part)) >> 20).unwrap_or_default()
             };
             let cuts: Vec<i64> = (1..parts).map(|_| odd()).collect();
             splits.push(self.pieces(self.window, cuts));

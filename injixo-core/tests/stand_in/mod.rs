@@ -159,7 +159,7 @@ impl System {
 pub enum Way {
     /// All at once.
     Plainly,
-    /// At most five hours at once, at least a quarter of an hour.
+    /// At most 18 hours at once, at least a quarter of an hour.
     SmallWindows,
     /// Few rows at once.
     LowCap,
@@ -383,7 +383,7 @@ impl Desk {
                 limits.longest_window(Millis::from_mins(60 * 24 * i64::try_from(31 - asked % 7).unwrap()))
             }
             _ if self.way == Way::SmallWindows => {
-                limits.longest_window(Millis::from_mins(300)).smallest_window(Millis::from_mins(15))
+                limits.longest_window(Millis::from_mins(18 * 60)).smallest_window(Millis::from_mins(15))
             }
             _ => limits,
         }
@@ -471,7 +471,7 @@ impl Connector for Desk {
 #[async_trait]
 impl ContactSource for Desk {
     fn limits(&self) -> Limits {
-        Desk::limits(self)
+        Self::limits(self)
     }
 
     fn form(&self) -> Form {
@@ -536,7 +536,7 @@ impl Desk {
 #[async_trait]
 impl StatusSource for Desk {
     fn limits(&self) -> Limits {
-        Desk::limits(self)
+        Self::limits(self)
     }
 
     async fn read(&self, cx: &Context, window: Window, out: &mut StatusWriter<'_>) -> Result<Outcome> {
