@@ -115,6 +115,16 @@ fn a_source_without_end_and_without_waiting_passes() {
 }
 
 #[test]
+fn the_truth_says_where_the_data_is() {
+    let contacts = Suite::contacts(|| Desk::new(System::good())).truth(System::good().contacts());
+    let statuses = Suite::statuses(|| Desk::new(System::good())).truth(System::good().statuses());
+    for report in [report(contacts), report(statuses)] {
+        assert!(report.is_passed(), "{report}");
+        assert_eq!(report.result("truth"), Some(&Judgement::Passed), "{report}");
+    }
+}
+
+#[test]
 fn rows_outside_the_window_are_a_warning() {
     let report = contacts(Defect::ClosedEnd);
     assert_eq!(report.failed(), [""; 0], "{report}");

@@ -132,6 +132,7 @@ pub enum Fault {
 type Make<'a> = Box<dyn Fn() -> Arc<dyn Connector> + 'a>;
 
 /// The suite for one source, with what its author tells the kit.
+#[must_use = "a suite judges nothing until it is run"]
 pub struct Suite<'a> {
     suite: u8,
     make: Make<'a>,
@@ -190,28 +191,24 @@ impl<'a> Suite<'a> {
     }
 
     /// The same with the time in which the stand-in has data. By default the kit looks for it, backwards from now.
-    #[must_use]
     pub fn between(mut self, window: Window) -> Self {
         self.window = Some(window);
         self
     }
 
     /// The same with everything that the stand-in holds in that time.
-    #[must_use]
     pub fn truth(mut self, facts: impl IntoIterator<Item = Fact>) -> Self {
         self.truth = Some(facts.into_iter().collect());
         self
     }
 
     /// The same with a connector against a stand-in that is at fault in that way.
-    #[must_use]
     pub fn with<C: Connector>(mut self, fault: Fault, make: impl Fn() -> C + 'a) -> Self {
         self.faults.push((fault, boxed(make)));
         self
     }
 
     /// The same with a credential that must not show up anywhere.
-    #[must_use]
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());
         self
@@ -219,14 +216,12 @@ impl<'a> Suite<'a> {
 
     /// The same with the source's zone, whose clock changes are looked at; by default those of Europe/Berlin and
     /// America/New_York.
-    #[must_use]
     pub fn zone(mut self, zone: Zone) -> Self {
         self.zones.push(zone);
         self
     }
 
     /// The same with a file that a delivery source is asked for by its path.
-    #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.files.push(path.into());
         self
@@ -234,14 +229,12 @@ impl<'a> Suite<'a> {
 
     /// The same with the time that the connector's clock shows. By default the end of the data, where its time is given,
     /// else the machine's.
-    #[must_use]
     pub fn now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
         self
     }
 
     /// The same with the longest time that one call may take; by default 30 seconds.
-    #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
