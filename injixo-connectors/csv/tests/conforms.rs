@@ -22,12 +22,12 @@ fn schema(folder: &Path, data: &str, columns: &str) -> Schema {
     text.parse().unwrap()
 }
 
-/// Puts a file into the folder, so many days old.
+/// Puts a file into the folder, last changed so many days before April 2024.
 fn file(folder: &Path, name: &str, days: u64, text: &str) {
     let path = folder.join(name);
     fs::write(&path, text).unwrap();
-    let age = Duration::from_secs(days * 86_400);
-    fs::File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_711_929_600 - days * 86_400);
+    fs::File::options().append(true).open(&path).unwrap().set_modified(changed).unwrap();
 }
 
 fn contacts(day: u32, rows: usize) -> String {
