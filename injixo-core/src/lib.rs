@@ -9,10 +9,13 @@
 //! | name | description | default |
 //! | --- | --- | --- |
 //! | `sqlite` | a store in one SQLite file | no |
+//! | `testkit` | the conformance suite that a connector passes | no |
 
 pub mod aggregate;
 pub mod connector;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod zone;
 
 mod clock;
