@@ -1,13 +1,14 @@
 //! A clock that stands until it is set.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
+use async_trait::async_trait;
 use injixo_model::{Millis, Timestamp};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// A clock that shows what it was set to. Clones show the same.
+/// A clock that shows what it was set to; whoever sleeps wakes when it is set far enough. Clones show the same.
 ///
 /// ```
 /// use injixo_core::Clock;
@@ -21,28 +22,35 @@ use crate::clock::Clock;
 /// ```
 #[derive(Debug, Clone)]
 pub struct TestClock {
-    now: Arc<AtomicI64>,
+    now: Arc<watch::Sender<Timestamp>>,
 }
 
 impl TestClock {
     /// A clock that shows `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Arc::new(AtomicI64::new(now.millis())) }
+        Self { now: Arc::new(watch::Sender::new(now)) }
     }
 
     /// Sets it.
     pub fn set(&self, now: Timestamp) {
-        self.now.store(now.millis(), Ordering::SeqCst);
+        self.now.send_replace(now);
     }
 
     /// Puts it forward.
     pub fn advance(&self, by: Millis) {
-        self.now.fetch_add(by.get(), Ordering::SeqCst);
+        self.now.send_modify(|now| *now = now.after(by));
     }
 }
 
+#[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.now.load(Ordering::SeqCst))
+        *self.now.borrow()
+    }
+
+    /// Returns once it was set to `at` or later.
+    async fn sleep_until(&self, at: Timestamp) {
+        // The sender is held here, so waiting ends only when it is that late.
+        let _ = self.now.subscribe().wait_for(|now| *now >= at).await;
     }
 }

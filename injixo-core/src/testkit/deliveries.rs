@@ -23,7 +23,7 @@ pub(super) async fn judge(suite: &Suite<'_>, kit: &Kit, connector: &Arc<dyn Conn
     };
     report.set(&report::HAS_SOURCE, Judgement::Passed);
     kit.ear.hear_debug("Debug of the source", &source);
-    let handed_out = (connector.info(), source.form(), source.zone().name().to_owned());
+    let handed_out = (connector.info(), source.form(), connector.zone().name().to_owned());
     let (listed, scan) = scan_agrees(kit, &source).await;
     report.set(&report::SCAN_AGREES, scan);
     let mut seen = Seen::default();
@@ -48,7 +48,8 @@ pub(super) async fn judge(suite: &Suite<'_>, kit: &Kit, connector: &Arc<dyn Conn
         Err(found) => report.set(&report::FINDS_DATA, Judgement::failed("a delivery", found)),
     }
     judge_faults(suite, kit, report).await;
-    let again = connector.deliveries().map(|source| (connector.info(), source.form(), source.zone().name().to_owned()));
+    let again =
+        connector.deliveries().map(|source| (connector.info(), source.form(), connector.zone().name().to_owned()));
     let found = (again.as_ref() != Some(&handed_out)).then(|| format!("{handed_out:?}, then {again:?}"));
     report.set(&report::HANDS_OUT_THE_SAME, Judgement::of(found, "the same info, form and zone each time"));
 }

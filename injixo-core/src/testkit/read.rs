@@ -516,7 +516,7 @@ pub(super) async fn read_delivery(
     seen: &mut Seen,
     (polls, patience): (usize, Duration),
 ) -> Ending<(Vec<Fact>, u64)> {
-    let mut rows = Rows::new(kit, source.form(), Some(source.zone()));
+    let mut rows = Rows::new(kit, source.form(), None);
     let cx = &kit.cx;
     let mut writer = RowWriter::new(cx, &mut rows);
     let reading = async move {

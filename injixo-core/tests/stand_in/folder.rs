@@ -14,7 +14,6 @@ use injixo_core::connector::{
 };
 use injixo_core::model::{Channel, Contact, Millis, Timestamp};
 use injixo_core::testkit::{Fact, Fault};
-use injixo_core::zone::Zone;
 use injixo_core::{Error, ErrorKind, Result};
 
 use super::KEY;
@@ -155,10 +154,6 @@ impl DeliverySource for Folder {
     fn form(&self) -> Form {
         let is_odd = self.has(Defect::Moody) && self.state.asked.fetch_add(1, Ordering::SeqCst) > 0;
         if is_odd { Form::Statuses } else { Form::Contacts }
-    }
-
-    fn zone(&self) -> Zone {
-        Zone::utc()
     }
 
     async fn scan(&self, _: &Context) -> Result<Vec<Delivery>> {
