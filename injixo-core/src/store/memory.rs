@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::{
     ChunkRange, Covered, FeedEntry, ImportRecord, IntegrationRecord, IntegrationState, Lane, Layer, Lease, MappedKind,
     MappingRecord, RangeRecord, Store, StoredChunk, StreamId, Subject, SubjectKind, Transaction, WorkRecord,
-    name_taken, trimmed,
+    last_named, name_taken, trimmed,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -121,8 +121,7 @@ impl Transaction for MemoryTransaction {
     }
 
     async fn integration(&mut self, name: &str) -> Result<Option<IntegrationRecord>> {
-        let named = self.tables.integrations.values().filter(|held| held.name == name);
-        Ok(named.max_by_key(|held| (held.state != IntegrationState::Deleted, held.id)).cloned())
+        Ok(last_named(self.tables.integrations.values().filter(|held| held.name == name).cloned()))
     }
 
     async fn integration_by_id(&mut self, id: u32) -> Result<Option<IntegrationRecord>> {
@@ -299,6 +298,9 @@ impl Transaction for MemoryTransaction {
     }
 
     async fn add_rejected(&mut self, import: u64, rows: &[RejectedRow]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let mut all = self.tables.quarantine.get(&import).cloned().unwrap_or_default();
         all.extend_from_slice(rows);
         self.set(|tables| &mut tables.quarantine, import, Some(all));

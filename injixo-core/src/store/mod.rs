@@ -7,6 +7,8 @@
 mod memory;
 mod records;
 #[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use std::fmt::Debug;
@@ -224,6 +226,11 @@ fn trimmed(older: &[Covered], newer: &Covered) -> Vec<Covered> {
         rest.extend([left, right].into_iter().flatten().map(|window| Covered { window, ..*held }));
     }
     rest
+}
+
+/// Of integrations of one name the one that is not deleted, else the one deleted last.
+fn last_named(integrations: impl IntoIterator<Item = IntegrationRecord>) -> Option<IntegrationRecord> {
+    integrations.into_iter().max_by_key(|held| (held.state != IntegrationState::Deleted, held.stopped_at, held.id))
 }
 
 /// Another integration has the name.

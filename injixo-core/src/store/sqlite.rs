@@ -2,19 +2,16 @@
 
 use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use injixo_model::{Channel, RejectedRow, Rule, Timestamp, Window};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool};
-
-use super::{
-    ChunkRange, Covered, ImportRecord, IntegrationRecord, Store, StoredChunk, StreamId, Subject, SubjectKind,
-    Transaction, trimmed,
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use crate::connector::Stream;
+use sqlx::{AssertSqlSafe, Connection, Row as _, Sqlite, SqlitePool};
+
+use super::sql::{Driver, Row, Sql, SqlTransaction, Value};
+use super::{Store, Transaction};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Keeps everything in one file, which several processes may use.
@@ -32,10 +29,7 @@ impl fmt::Debug for SqliteStore {
 }
 
 /// The steps from an empty file to the present schema; a step is never changed once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("sqlite/0001.sql")];
-
-/// How many rows one statement writes: few enough for the bound on parameters, enough to spare the statements' own cost.
-const ROWS_PER_STATEMENT: usize = 400;
+const MIGRATIONS: &[&str] = &[include_str!("sqlite/0001.sql"), include_str!("sqlite/0002.sql")];
 
 impl SqliteStore {
     /// Opens the file, or makes it.
@@ -54,9 +48,31 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(60))
             .optimize_on_close(false, None);
+        // A step may rebuild a table that others refer to.
+        let mut connection = SqliteConnection::connect_with(&options.clone().foreign_keys(false))
+            .await
+            .map_err(|error| named(failed(error)))?;
+        migrate(&mut connection).await.map_err(named)?;
+        connection.close().await.map_err(|error| named(failed(error)))?;
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
-        let store = Self { pool: pool.map_err(|error| named(failed(error)))? };
-        store.migrate().await.map_err(named)?;
+        Ok(Self { pool: pool.map_err(|error| named(failed(error)))? })
+    }
+
+    /// Opens the file, or makes it, and from now on keeps tables in it for people and tools that read with SQL: the views
+    /// `intervals` and `timelines`.
+    ///
+    /// That holds for whoever writes to the file, also when it is [opened](Self::open) without asking for the tables. They
+    /// hold what is imported from then on: to have in them what a file held before, import it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_with_tables(path: impl AsRef<Path>) -> Result<Self> {
+        let store = Self::open(path.as_ref()).await?;
+        let statement = "INSERT INTO setting (name, value) VALUES ('tables', 1)
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        let done = sqlx::query(statement).execute(&store.pool).await;
+        done.map_err(|error| failed(error).with("store", path.as_ref().display()))?;
         Ok(store)
     }
 
@@ -65,374 +81,139 @@ impl SqliteStore {
         self.pool.close().await;
     }
 
-    async fn migrate(&self) -> Result<()> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let version: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
-        let present = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        if version > present {
-            let message = format!(
-                "the store has schema {version}, this version knows {present}: use the newer version that wrote it"
-            );
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
-        if version < 0 || (version == 0 && !is_empty(&mut transaction).await?) {
-            let message = "the file is an SQLite database of another program: name another file";
-            return Err(Error::new(ErrorKind::DataInvalid, message));
-        }
-        for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
-            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
-        }
-        transaction.commit().await.map_err(failed)
+    async fn begin(&self, statement: &'static str) -> Result<Box<dyn Transaction>> {
+        let mut inner = self.pool.begin_with(statement).await.map_err(failed)?;
+        // Another process may have switched the tables on meanwhile. Besides, this is what the view of a reader dates from.
+        let tables = sqlx::query_scalar("SELECT value FROM setting WHERE name = 'tables'");
+        let tables: Option<i64> = tables.fetch_optional(&mut *inner).await.map_err(failed)?;
+        Ok(Box::new(SqlTransaction::new(SqliteDriver { inner, keeps_tables: tables == Some(1) })))
     }
 }
 
-async fn is_empty(transaction: &mut sqlx::Transaction<'static, Sqlite>) -> Result<bool> {
+async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
+    let present = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > present {
+        let message = format!(
+            "the store has schema {version}, this version knows {present}: use the newer version that wrote it"
+        );
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    if version < 0 || (version == 0 && !is_empty(&mut transaction).await?) {
+        let message = "the file is an SQLite database of another program: name another file";
+        return Err(Error::new(ErrorKind::DataInvalid, message));
+    }
+    for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+async fn is_empty(connection: &mut SqliteConnection) -> Result<bool> {
     let tables: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM sqlite_master").fetch_one(&mut **transaction).await.map_err(failed)?;
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_master").fetch_one(connection).await.map_err(failed)?;
     Ok(tables == 0)
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn write(&self) -> Result<Box<dyn Transaction>> {
-        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        Ok(Box::new(SqliteTransaction { inner }))
+        self.begin("BEGIN IMMEDIATE").await
     }
 
     async fn read(&self) -> Result<Box<dyn Transaction>> {
-        let inner = self.pool.begin().await.map_err(failed)?;
-        Ok(Box::new(SqliteTransaction { inner }))
+        self.begin("BEGIN").await
     }
 }
 
 #[derive(Debug)]
-struct SqliteTransaction {
+struct SqliteDriver {
     inner: sqlx::Transaction<'static, Sqlite>,
+    keeps_tables: bool,
+}
+
+impl SqliteDriver {
+    fn prepare(sql: Sql, values: Vec<Value>) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
+        let query = sqlx::query(AssertSqlSafe(sql.text)).persistent(sql.recurs);
+        values.into_iter().fold(query, |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::OptInt(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::OptText(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+    }
 }
 
 #[async_trait]
-impl Transaction for SqliteTransaction {
-    async fn integration(&mut self, name: &str) -> Result<Option<IntegrationRecord>> {
-        let row = sqlx::query("SELECT id, name, connector, zone FROM integration WHERE name = ?")
-            .bind(name)
-            .fetch_optional(&mut *self.inner)
-            .await
-            .map_err(failed)?;
-        row.map(|row| {
-            Ok(IntegrationRecord {
-                id: get(&row, 0)?,
-                name: get(&row, 1)?,
-                connector: get(&row, 2)?,
-                zone: get(&row, 3)?,
-            })
-        })
-        .transpose()
+impl Driver for SqliteDriver {
+    type Row = SqliteRow;
+
+    // There is one writer at a time.
+    const NEXT_BATCH: &'static str = "SELECT coalesce(max(batch), 0) + 1 FROM feed_batch";
+
+    const CLOCK: Option<&'static str> = None;
+
+    fn row_lock(&self) -> &'static str {
+        ""
     }
 
-    async fn put_integration(&mut self, name: &str, connector: &str, zone: &str) -> Result<u32> {
-        let statement = "INSERT INTO integration (name, connector, zone) VALUES (?, ?, ?)
-            ON CONFLICT (name) DO UPDATE SET connector = excluded.connector, zone = excluded.zone RETURNING id";
-        let statement = sqlx::query_scalar(statement).bind(name).bind(connector).bind(zone);
-        statement.fetch_one(&mut *self.inner).await.map_err(failed)
+    fn free_row_lock(&self) -> &'static str {
+        ""
     }
 
-    async fn subjects(&mut self, integration: u32, kind: SubjectKind) -> Result<Vec<Subject>> {
-        let statement = "SELECT id, external, channel, row_minutes, first, last FROM subject
-            WHERE integration = ? AND kind = ? ORDER BY id";
-        let rows = sqlx::query(statement).bind(integration).bind(kind as i64).fetch_all(&mut *self.inner).await;
-        let subject = |row: &SqliteRow| {
-            Ok(Subject {
-                id: get(row, 0)?,
-                kind,
-                external: get(row, 1)?,
-                channel: Channel::from_str(get(row, 2)?).map_err(corrupt)?,
-                row_minutes: get(row, 3)?,
-                first: instant(row, 4)?,
-                last: instant(row, 5)?,
-            })
-        };
-        rows.map_err(failed)?.iter().map(subject).collect()
+    fn keeps_tables(&self) -> bool {
+        self.keeps_tables
     }
 
-    async fn add_subjects(&mut self, integration: u32, subjects: &[Subject]) -> Result<Vec<u32>> {
-        let mut ids = Vec::with_capacity(subjects.len());
-        for subject in subjects {
-            let statement = "INSERT INTO subject (integration, kind, external, channel, row_minutes, first, last)
-                VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id";
-            let id = sqlx::query_scalar(statement)
-                .bind(integration)
-                .bind(subject.kind as i64)
-                .bind(&subject.external)
-                .bind(subject.channel.as_str())
-                .bind(subject.row_minutes)
-                .bind(subject.first.millis())
-                .bind(subject.last.millis())
-                .fetch_one(&mut *self.inner)
-                .await;
-            ids.push(id.map_err(failed)?);
-        }
-        Ok(ids)
+    fn instant(millis: &str) -> String {
+        millis.to_owned()
     }
 
-    async fn update_subjects(&mut self, subjects: &[Subject]) -> Result<()> {
-        for subject in subjects {
-            sqlx::query("UPDATE subject SET row_minutes = ?, first = ?, last = ? WHERE id = ?")
-                .bind(subject.row_minutes)
-                .bind(subject.first.millis())
-                .bind(subject.last.millis())
-                .bind(subject.id)
-                .execute(&mut *self.inner)
-                .await
-                .map_err(failed)?;
-        }
-        Ok(())
+    fn millis(instant: &str) -> String {
+        instant.to_owned()
     }
 
-    async fn chunks(&mut self, ranges: &[ChunkRange]) -> Result<Vec<StoredChunk>> {
-        let mut found = Vec::new();
-        for range in ranges {
-            let statement = "SELECT day, facts FROM chunk WHERE subject = ? AND day BETWEEN ? AND ? ORDER BY day";
-            let rows = sqlx::query(statement).bind(range.subject).bind(range.from).bind(range.to);
-            for row in rows.fetch_all(&mut *self.inner).await.map_err(failed)? {
-                found.push(StoredChunk { subject: range.subject, day: get(&row, 0)?, bytes: get(&row, 1)? });
-            }
-        }
-        Ok(found)
+    fn count(micros: &str) -> String {
+        micros.to_owned()
     }
 
-    async fn put_chunks(&mut self, chunks: &[StoredChunk]) -> Result<()> {
-        let (kept, removed): (Vec<_>, Vec<_>) = chunks.iter().partition(|chunk| !chunk.bytes.is_empty());
-        for rows in kept.chunks(ROWS_PER_STATEMENT) {
-            let mut statement = QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO chunk (subject, day, facts) ");
-            statement.push_values(rows, |mut row, chunk| {
-                row.push_bind(chunk.subject).push_bind(chunk.day).push_bind(chunk.bytes.as_slice());
-            });
-            statement.build().execute(&mut *self.inner).await.map_err(failed)?;
-        }
-        for chunk in removed {
-            let statement = sqlx::query("DELETE FROM chunk WHERE subject = ? AND day = ?");
-            statement.bind(chunk.subject).bind(chunk.day).execute(&mut *self.inner).await.map_err(failed)?;
-        }
-        Ok(())
+    async fn execute(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64> {
+        let done = Self::prepare(sql, values).execute(&mut *self.inner).await.map_err(failed)?;
+        Ok(done.rows_affected())
     }
 
-    async fn coverage(&mut self, stream: StreamId, subject: Option<u32>, window: Window) -> Result<Vec<Covered>> {
-        let mut found = Vec::new();
-        let mut subjects = vec![None];
-        subjects.extend(subject.map(Some));
-        for subject in subjects {
-            // Stretches of one subject do not overlap: only the last one before the window may reach into it.
-            let statement = "SELECT from_, to_, read_at FROM coverage
-                WHERE integration = ?1 AND stream = ?2 AND subject = ?3 AND from_ < ?5 AND to_ > ?4
-                AND from_ >= coalesce((SELECT max(from_) FROM coverage
-                    WHERE integration = ?1 AND stream = ?2 AND subject = ?3 AND from_ <= ?4), ?4)
-                ORDER BY from_";
-            let rows = sqlx::query(statement)
-                .bind(stream.integration)
-                .bind(stream.stream as i64)
-                .bind(subject.unwrap_or(0))
-                .bind(window.from().millis())
-                .bind(window.to().millis())
-                .fetch_all(&mut *self.inner)
-                .await
-                .map_err(failed)?;
-            for row in rows {
-                let window = Window::new(instant(&row, 0)?, instant(&row, 1)?).map_err(corrupt)?;
-                found.push(Covered { subject, window, read_at: instant(&row, 2)? });
-            }
-        }
-        Ok(found)
+    async fn query(&mut self, sql: Sql, values: Vec<Value>) -> Result<Vec<SqliteRow>> {
+        Self::prepare(sql, values).fetch_all(&mut *self.inner).await.map_err(failed)
     }
 
-    async fn put_coverage(&mut self, stream: StreamId, covered: &[Covered]) -> Result<()> {
-        for newer in covered {
-            let mut older = self.coverage(stream, newer.subject, newer.window).await?;
-            older.retain(|held| held.subject == newer.subject);
-            for held in &older {
-                let statement =
-                    "DELETE FROM coverage WHERE integration = ? AND stream = ? AND subject = ? AND from_ = ?";
-                sqlx::query(statement)
-                    .bind(stream.integration)
-                    .bind(stream.stream as i64)
-                    .bind(held.subject.unwrap_or(0))
-                    .bind(held.window.from().millis())
-                    .execute(&mut *self.inner)
-                    .await
-                    .map_err(failed)?;
-            }
-            for rest in trimmed(&older, newer).into_iter().chain([*newer]) {
-                let statement = "INSERT INTO coverage (integration, stream, subject, from_, to_, read_at) VALUES (?, ?, ?, ?, ?, ?)";
-                sqlx::query(statement)
-                    .bind(stream.integration)
-                    .bind(stream.stream as i64)
-                    .bind(rest.subject.unwrap_or(0))
-                    .bind(rest.window.from().millis())
-                    .bind(rest.window.to().millis())
-                    .bind(rest.read_at.millis())
-                    .execute(&mut *self.inner)
-                    .await
-                    .map_err(failed)?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn last_import(&mut self, stream: StreamId, key: &str) -> Result<Option<(ImportRecord, bool)>> {
-        let statement =
-            "SELECT import.*, id = (SELECT max(id) FROM import WHERE integration = ?1 AND stream = ?2) AS newest
-            FROM import WHERE integration = ?1 AND stream = ?2 AND key = ?3 ORDER BY id DESC LIMIT 1";
-        let row = sqlx::query(statement)
-            .bind(stream.integration)
-            .bind(stream.stream as i64)
-            .bind(key)
-            .fetch_optional(&mut *self.inner)
-            .await
-            .map_err(failed)?;
-        row.map(|row| Ok((import(&row)?, row.try_get("newest").map_err(failed)?))).transpose()
-    }
-
-    async fn imports(&mut self, integration: u32, limit: u32) -> Result<Vec<ImportRecord>> {
-        let statement = sqlx::query("SELECT * FROM import WHERE integration = ? ORDER BY id DESC LIMIT ?");
-        let rows = statement.bind(integration).bind(limit).fetch_all(&mut *self.inner).await.map_err(failed)?;
-        rows.iter().map(import).collect()
-    }
-
-    async fn add_import(&mut self, import: &ImportRecord) -> Result<u64> {
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let subjects: Vec<u8> = import.subjects.iter().flat_map(|subject| subject.to_le_bytes()).collect();
-        let statement =
-            "INSERT INTO import (integration, stream, key, settings, name, applied_at, from_, to_, subjects,
-            imported, rejected, skipped, added, replaced, gone)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id";
-        let id: i64 = sqlx::query_scalar(statement)
-            .bind(import.stream.integration)
-            .bind(import.stream.stream as i64)
-            .bind(&import.key)
-            .bind(&import.settings)
-            .bind(&import.name)
-            .bind(import.applied_at.millis())
-            .bind(import.window.map(|window| window.from().millis()))
-            .bind(import.window.map(|window| window.to().millis()))
-            .bind(subjects)
-            .bind(count(import.imported))
-            .bind(count(import.rejected))
-            .bind(count(import.skipped))
-            .bind(count(import.added))
-            .bind(count(import.replaced))
-            .bind(count(import.gone))
-            .fetch_one(&mut *self.inner)
-            .await
-            .map_err(failed)?;
-        Ok(id.unsigned_abs())
-    }
-
-    async fn quarantine(&mut self, integration: u32) -> Result<Vec<(ImportRecord, Vec<RejectedRow>)>> {
-        let statement =
-            "SELECT * FROM import WHERE integration = ? AND id IN (SELECT import FROM quarantine) ORDER BY id";
-        let imports = sqlx::query(statement).bind(integration).fetch_all(&mut *self.inner).await.map_err(failed)?;
-        let mut found = Vec::with_capacity(imports.len());
-        for row in &imports {
-            let import = import(row)?;
-            let statement =
-                "SELECT source, line, column_, rule, excerpt FROM quarantine WHERE import = ? ORDER BY number";
-            let id = i64::try_from(import.id).unwrap_or(i64::MAX);
-            let rows = sqlx::query(statement).bind(id).fetch_all(&mut *self.inner).await.map_err(failed)?;
-            found.push((import, rows.iter().map(rejected).collect::<Result<_>>()?));
-        }
-        Ok(found)
-    }
-
-    async fn add_rejected(&mut self, import: u64, rows: &[RejectedRow]) -> Result<()> {
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut statement =
-                QueryBuilder::<Sqlite>::new("INSERT INTO quarantine (import, source, line, column_, rule, excerpt) ");
-            statement.push_values(rows, |mut values, row| {
-                values
-                    .push_bind(i64::try_from(import).unwrap_or(i64::MAX))
-                    .push_bind(&row.source)
-                    .push_bind(i64::try_from(row.line).unwrap_or(i64::MAX))
-                    .push_bind(&row.column)
-                    .push_bind(row.rule.as_str())
-                    .push_bind(&row.excerpt);
-            });
-            statement.build().execute(&mut *self.inner).await.map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    async fn release_rejected(&mut self, imports: &[u64]) -> Result<()> {
-        for &import in imports {
-            let statement = sqlx::query("DELETE FROM quarantine WHERE import = ?");
-            let id = i64::try_from(import).unwrap_or(i64::MAX);
-            statement.bind(id).execute(&mut *self.inner).await.map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    async fn commit(self: Box<Self>) -> Result<()> {
+    async fn commit(self) -> Result<()> {
         self.inner.commit().await.map_err(failed)
     }
 }
 
-fn import(row: &SqliteRow) -> Result<ImportRecord> {
-    let number = |name: &str| row.try_get::<i64, _>(name).map_err(failed);
-    let text = |name: &str| row.try_get::<String, _>(name).map_err(failed);
-    let edge = |name: &str| row.try_get::<Option<i64>, _>(name).map_err(failed);
-    let subjects: Vec<u8> = row.try_get("subjects").map_err(failed)?;
-    let window = match (edge("from_")?, edge("to_")?) {
-        (Some(from), Some(to)) => {
-            Some(Window::new(Timestamp::from_millis(from), Timestamp::from_millis(to)).map_err(corrupt)?)
-        }
-        _ => None,
-    };
-    let stream = if number("stream")? == Stream::Contacts as i64 { Stream::Contacts } else { Stream::Statuses };
-    let integration = row.try_get("integration").map_err(failed)?;
-    Ok(ImportRecord {
-        id: number("id")?.unsigned_abs(),
-        stream: StreamId { integration, stream },
-        key: text("key")?,
-        settings: text("settings")?,
-        name: text("name")?,
-        applied_at: Timestamp::from_millis(number("applied_at")?),
-        window,
-        subjects: subjects.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
-        imported: number("imported")?.unsigned_abs(),
-        rejected: number("rejected")?.unsigned_abs(),
-        skipped: number("skipped")?.unsigned_abs(),
-        added: number("added")?.unsigned_abs(),
-        replaced: number("replaced")?.unsigned_abs(),
-        gone: number("gone")?.unsigned_abs(),
-    })
-}
+impl Row for SqliteRow {
+    fn opt_int(&self, column: usize) -> Result<Option<i64>> {
+        self.try_get(column).map_err(failed)
+    }
 
-fn rejected(row: &SqliteRow) -> Result<RejectedRow> {
-    let rule: String = get(row, 3)?;
-    Ok(RejectedRow {
-        source: get(row, 0)?,
-        line: get::<i64>(row, 1)?.unsigned_abs(),
-        column: get(row, 2)?,
-        rule: Rule::from_str(&rule).map_err(corrupt)?,
-        excerpt: get(row, 4)?,
-    })
-}
+    fn opt_text(&self, column: usize) -> Result<Option<String>> {
+        self.try_get(column).map_err(failed)
+    }
 
-fn get<'r, T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>>(row: &'r SqliteRow, column: usize) -> Result<T> {
-    row.try_get(column).map_err(failed)
-}
-
-fn instant(row: &SqliteRow, column: usize) -> Result<Timestamp> {
-    get(row, column).map(Timestamp::from_millis)
-}
-
-fn corrupt(error: impl fmt::Display) -> Error {
-    let message = format!("the store holds something that cannot be read: {error}; restore it from a backup");
-    Error::new(ErrorKind::DataInvalid, message)
+    fn bytes(&self, column: usize) -> Result<Vec<u8>> {
+        self.try_get(column).map_err(failed)
+    }
 }
 
 /// An error of the driver as one of ours: what the host should do about it.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 fn failed(error: sqlx::Error) -> Error {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        let message = "the store is busy: all its connections are in use; end transactions sooner, or try again";
+        return Error::new(ErrorKind::Unavailable, message);
+    }
     let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
     // The primary result code is the low byte.
     let (kind, message) = match code.map(|code| code & 0xFF) {

@@ -1,0 +1,191 @@
+//! Facts, and what was read.
+
+use std::collections::BTreeMap;
+
+use injixo_model::Window;
+
+use super::statement::{Bulk, ROWS_PER_STATEMENT, list, values};
+use super::{Driver, Row};
+use crate::error::Result;
+use crate::store::{ChunkRange, Covered, Layer, RangeKind, RangeRecord, StoredChunk, StreamId, trimmed};
+
+pub(super) async fn chunks<D: Driver>(db: &mut D, ranges: &[ChunkRange]) -> Result<Vec<StoredChunk>> {
+    let mut found = Vec::new();
+    let ranges: Vec<&ChunkRange> = ranges.iter().filter(|range| range.from <= range.to).collect();
+    if let [range] = ranges.as_slice() {
+        let statement = "SELECT day, facts FROM chunk
+            WHERE subject = $1 AND layer = $2 AND day BETWEEN $3 AND $4 ORDER BY day";
+        let values = values![range.subject, range.layer as i64, range.from, range.to];
+        for row in db.query(statement.into(), values).await? {
+            let (subject, layer) = (range.subject, range.layer);
+            found.push(StoredChunk { subject, layer, day: row.number(0)?, bytes: row.bytes(1)? });
+        }
+        return Ok(found);
+    }
+    for ranges in ranges.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = Bulk::new("WITH asked (number, subject, layer, from_, to_) AS (VALUES ");
+        for (number, range) in (0_i64..).zip(ranges) {
+            statement.row(values![number, range.subject, range.layer as i64, range.from, range.to]);
+        }
+        // CROSS JOIN keeps SQLite from looking at every chunk for each range.
+        let (statement, values) = statement.end(
+            ") SELECT asked.number, chunk.day, chunk.facts FROM asked CROSS JOIN chunk
+            WHERE chunk.subject = asked.subject AND chunk.layer = asked.layer
+            AND chunk.day BETWEEN asked.from_ AND asked.to_",
+        );
+        let mut rows = Vec::new();
+        for row in db.query(statement, values).await? {
+            rows.push((row.number::<usize>(0)?, row.number::<i32>(1)?, row.bytes(2)?));
+        }
+        rows.sort_unstable_by_key(|(number, day, _)| (*number, *day));
+        found.extend(rows.into_iter().filter_map(|(number, day, bytes)| {
+            let ChunkRange { subject, layer, .. } = **ranges.get(number)?;
+            Some(StoredChunk { subject, layer, day, bytes })
+        }));
+    }
+    Ok(found)
+}
+
+pub(super) async fn neighbours<D: Driver>(
+    db: &mut D,
+    subject: u32,
+    layer: Layer,
+    day: i32,
+) -> Result<(Option<i32>, Option<i32>)> {
+    let statement = "SELECT (SELECT max(day) FROM chunk WHERE subject = $1 AND layer = $2 AND day < $3),
+        (SELECT min(day) FROM chunk WHERE subject = $1 AND layer = $2 AND day > $3)";
+    let rows = db.query(statement.into(), values![subject, layer as i64, day]).await?;
+    let Some(row) = rows.first() else { return Ok((None, None)) };
+    let day = |column| row.opt_int(column)?.map(i32::try_from).transpose().map_err(super::corrupt);
+    Ok((day(0)?, day(1)?))
+}
+
+pub(super) async fn put_chunks<D: Driver>(db: &mut D, chunks: &[StoredChunk]) -> Result<()> {
+    let key = |chunk: &StoredChunk| (chunk.subject, chunk.layer, chunk.day);
+    let latest: BTreeMap<_, &StoredChunk> = chunks.iter().map(|chunk| (key(chunk), chunk)).collect();
+    let (kept, removed): (Vec<_>, Vec<_>) = latest.into_values().partition(|chunk| !chunk.bytes.is_empty());
+    for chunks in kept.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = Bulk::new("INSERT INTO chunk (subject, layer, day, facts) VALUES ");
+        for chunk in chunks {
+            statement.row(values![chunk.subject, chunk.layer as i64, chunk.day, chunk.bytes.clone()]);
+        }
+        let (statement, values) =
+            statement.end(" ON CONFLICT (subject, layer, day) DO UPDATE SET facts = excluded.facts");
+        db.execute(statement, values).await?;
+    }
+    for chunks in removed.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = Bulk::new("DELETE FROM chunk WHERE (subject, layer, day) IN (VALUES ");
+        for chunk in chunks {
+            statement.row(values![chunk.subject, chunk.layer as i64, chunk.day]);
+        }
+        let (statement, values) = statement.end(")");
+        db.execute(statement, values).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn coverage<D: Driver>(
+    db: &mut D,
+    stream: StreamId,
+    subject: Option<u32>,
+    window: Window,
+) -> Result<Vec<Covered>> {
+    // Stretches of one subject do not overlap: only the last one before the window may reach into it.
+    let statement = "SELECT from_, to_, read_at FROM coverage
+        WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ < $5 AND to_ > $4
+        AND from_ >= coalesce((SELECT max(from_) FROM coverage
+            WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ <= $4), $4)
+        ORDER BY from_";
+    let mut found = Vec::new();
+    for subject in [None].into_iter().chain(subject.map(Some)) {
+        let StreamId { integration, stream } = stream;
+        let values = values![integration, stream as i64, subject.unwrap_or(0), window.from(), window.to()];
+        for row in db.query(statement.into(), values).await? {
+            found.push(Covered { subject, window: row.window(0)?, read_at: row.instant(2)? });
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn put_coverage<D: Driver>(db: &mut D, stream: StreamId, covered: &[Covered]) -> Result<()> {
+    let StreamId { integration, stream } = stream;
+    for newer in covered {
+        let subject = newer.subject;
+        let statement = "DELETE FROM coverage
+            WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ < $5 AND to_ > $4
+            AND from_ >= coalesce((SELECT max(from_) FROM coverage
+                WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ <= $4), $4)
+            RETURNING from_, to_, read_at";
+        let (from, to) = (newer.window.from(), newer.window.to());
+        let values = values![integration, stream as i64, subject.unwrap_or(0), from, to];
+        let mut older = Vec::new();
+        for row in db.query(statement.into(), values).await? {
+            older.push(Covered { subject, window: row.window(0)?, read_at: row.instant(2)? });
+        }
+        let mut rest = trimmed(&older, newer);
+        rest.push(*newer);
+        for rest in rest.chunks(ROWS_PER_STATEMENT) {
+            let mut statement =
+                Bulk::new("INSERT INTO coverage (integration, stream, subject, from_, to_, read_at) VALUES ");
+            for Covered { subject, window, read_at } in rest {
+                let subject = subject.unwrap_or(0);
+                statement.row(values![integration, stream as i64, subject, window.from(), window.to(), *read_at]);
+            }
+            let (statement, values) = statement.end("");
+            db.execute(statement, values).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn ranges<D: Driver>(db: &mut D, stream: StreamId) -> Result<Vec<RangeRecord>> {
+    let statement = "SELECT id, kind, from_, to_, at, note FROM range
+        WHERE integration = $1 AND stream = $2 ORDER BY id";
+    let rows = db.query(statement.into(), values![stream.integration, stream.stream as i64]).await?;
+    let range = |row: &D::Row| {
+        Ok(RangeRecord {
+            id: row.number(0)?,
+            stream,
+            kind: row.choice(1, &[RangeKind::Waived, RangeKind::Blocked, RangeKind::Asked])?,
+            window: row.window(2)?,
+            at: row.instant(4)?,
+            note: row.text(5)?,
+        })
+    };
+    rows.iter().map(range).collect()
+}
+
+pub(super) async fn add_ranges<D: Driver>(db: &mut D, ranges: &[RangeRecord]) -> Result<()> {
+    for ranges in ranges.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = Bulk::new("INSERT INTO range (integration, stream, kind, from_, to_, at, note) VALUES ");
+        for RangeRecord { stream, kind, window, at, note, .. } in ranges {
+            let StreamId { integration, stream } = *stream;
+            let (from, to) = (window.from(), window.to());
+            statement.row(values![integration, stream as i64, *kind as i64, from, to, *at, note]);
+        }
+        let (statement, values) = statement.end("");
+        db.execute(statement, values).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn remove_ranges<D: Driver>(db: &mut D, ids: &[u64]) -> Result<()> {
+    for ids in ids.chunks(ROWS_PER_STATEMENT) {
+        let (statement, values) = list("DELETE FROM range WHERE id IN ", ids, "");
+        db.execute(statement, values).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn mark<D: Driver>(db: &mut D, stream: StreamId) -> Result<Option<String>> {
+    let statement = "SELECT mark FROM mark WHERE integration = $1 AND stream = $2";
+    let rows = db.query(statement.into(), values![stream.integration, stream.stream as i64]).await?;
+    rows.first().map(|row| row.text(0)).transpose()
+}
+
+pub(super) async fn put_mark<D: Driver>(db: &mut D, stream: StreamId, mark: &str) -> Result<()> {
+    let statement = "INSERT INTO mark (integration, stream, mark) VALUES ($1, $2, $3)
+        ON CONFLICT (integration, stream) DO UPDATE SET mark = excluded.mark";
+    db.execute(statement.into(), values![stream.integration, stream.stream as i64, mark]).await?;
+    Ok(())
+}
