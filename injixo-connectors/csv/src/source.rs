@@ -77,7 +77,7 @@ impl Connector for Csv {
     }
 
     fn zone(&self) -> Zone {
-        self.schema.zone.clone()
+        self.schema().zone().clone()
     }
 
     fn deliveries(&self) -> Option<Arc<dyn DeliverySource>> {
