@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use injixo_model::{
-    Channel, Contact, ContactBatch, IntervalBatch, IntervalRow, Millis, Quantity, QueueKey, RejectedRow, Rule, Span,
-    StatusBatch, Timestamp,
+    Channel, Contact, ContactBatch, IntervalBatch, IntervalRow, Measures, Millis, Quantity, QueueKey, RejectedRow,
+    Rule, Span, StatusBatch, Timestamp, Window,
 };
 
 use super::{Context, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::zone::GridCursor;
 
 /// Takes the batches of one read. Dictionaries of successive batches only grow.
 pub trait RowSink: Send {
@@ -59,6 +60,8 @@ pub struct RowWriter<'s> {
     counts: Counts,
     progress: (u64, u64),
     warnings: Vec<String>,
+    /// Why a row that was written could not be rejected; told at the next chance.
+    failed: Option<Error>,
 }
 
 /// What came of the rows of a read.
@@ -96,6 +99,7 @@ impl<'s> RowWriter<'s> {
             counts: Counts::default(),
             progress: (0, 0),
             warnings: Vec::new(),
+            failed: None,
         }
     }
 
@@ -168,6 +172,21 @@ impl<'s> RowWriter<'s> {
         self.sink.rejected(row)
     }
 
+    /// Rejects a row that was written for `window` about `subject`.
+    fn refuse(&mut self, window: Window, subject: &str, column: &str, rule: Rule, value: &dyn std::fmt::Display) {
+        let Counts { good, rejected, .. } = self.counts;
+        let row = RejectedRow {
+            source: window.to_string(),
+            line: good + rejected + 1,
+            column: column.to_owned(),
+            rule,
+            excerpt: RejectedRow::excerpt_of(&format!("{subject}: {value}")),
+        };
+        if let Err(error) = self.reject(&row) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
     /// Notes rows that were left out on purpose.
     pub fn skip(&mut self, rows: u64) {
         self.counts.skipped += rows;
@@ -198,6 +217,9 @@ impl<'s> RowWriter<'s> {
     }
 
     fn hand_over(&mut self) -> Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         if !self.contacts.is_empty() {
             self.sink.contacts(&self.contacts)?;
             self.contacts.clear();
@@ -232,11 +254,20 @@ impl<'s> RowWriter<'s> {
     }
 }
 
-/// Takes the contacts or interval rows of a window.
+/// The longest time that a row may carry: 366 days.
+const LONGEST: Millis = Millis::from_mins(366 * 24 * 60);
+
+fn is_time(time: Millis) -> bool {
+    (Millis::ZERO..=LONGEST).contains(&time)
+}
+
+/// Takes the contacts or interval rows of a window. A row that cannot be a fact is rejected and named in quarantine.
 #[derive(Debug)]
 pub struct ContactWriter<'s> {
     pub(crate) rows: RowWriter<'s>,
-    pub(crate) window: injixo_model::Window,
+    pub(crate) window: Window,
+    /// The intervals of ready-made rows.
+    pub(crate) grid: Option<GridCursor>,
 }
 
 impl<'s> ContactWriter<'s> {
@@ -248,11 +279,37 @@ impl<'s> ContactWriter<'s> {
 
     /// Writes a ready-made row. Rows that start outside the window are left out.
     pub fn interval_row(&mut self, queue: &str, channel: Channel, row: IntervalRow) {
-        if self.window.contains(row.start)
-            && let Ok(queue) = self.rows.queue(queue, channel)
-        {
-            self.rows.interval_row(queue, row);
+        if !self.window.contains(row.start) {
+            return;
         }
+        let Measures { offered, handled, handle_time, wait_time, abandoned, within_service_level } = row.measures;
+        let counts = [Some(offered), Some(handled), abandoned, within_service_level];
+        let is_negative = |count: &Option<Quantity>| count.is_some_and(|count| count < Quantity::ZERO);
+        let is_on_grid = self.grid.as_mut().is_none_or(|grid| {
+            let interval = grid.interval(row.start);
+            interval.from() == row.start && row.end() <= interval.to() && row.length > Millis::ZERO
+        });
+        let wrong = if counts.iter().any(is_negative) {
+            Some(("count", Rule::Quantity))
+        } else if handle_time.total < Millis::ZERO || wait_time.total < Millis::ZERO {
+            Some(("time", Rule::Duration))
+        } else if !is_on_grid {
+            Some(("start", Rule::OffGrid))
+        } else {
+            None
+        };
+        let key = self.queue(queue, channel, row.start);
+        match (key, wrong) {
+            (Some(key), None) => self.rows.interval_row(key, row),
+            (Some(_), Some((column, rule))) => self.rows.refuse(self.window, queue, column, rule, &row.start),
+            (None, _) => {}
+        }
+    }
+
+    /// The number of a queue in this read, unless its rows are refused.
+    fn queue(&mut self, queue: &str, channel: Channel, start: Timestamp) -> Option<u32> {
+        let key = if queue.is_empty() { Err(Rule::Required) } else { self.rows.queue(queue, channel) };
+        key.map_err(|rule| self.rows.refuse(self.window, queue, "queue", rule, &start)).ok()
     }
 
     /// Reports a row that cannot become a fact.
@@ -306,30 +363,49 @@ impl ContactDraft<'_, '_> {
 
 impl Drop for ContactDraft<'_, '_> {
     fn drop(&mut self) {
-        if self.writer.window.contains(self.contact.start)
-            && let Ok(queue) = self.writer.rows.queue(&self.key.0, self.key.1)
-        {
-            self.writer.rows.contact(queue, &self.contact);
+        let Self { writer, key: (queue, channel), contact } = self;
+        if !writer.window.contains(contact.start) {
+            return;
+        }
+        let Some(key) = writer.queue(queue, *channel, contact.start) else { return };
+        match [contact.duration, contact.wait].into_iter().flatten().find(|time| !is_time(*time)) {
+            Some(_) => writer.rows.refuse(writer.window, queue, "time", Rule::Duration, &contact.start),
+            None => writer.rows.contact(key, contact),
         }
     }
 }
 
-/// Takes the status spans of a window.
+/// Takes the status spans of a window. A span that cannot be a fact is rejected and named in quarantine.
 #[derive(Debug)]
 pub struct StatusWriter<'s> {
     pub(crate) rows: RowWriter<'s>,
-    pub(crate) window: injixo_model::Window,
+    pub(crate) window: Window,
 }
 
 impl StatusWriter<'_> {
     /// Writes a span; one that starts after the window is left out.
     pub fn span(&mut self, agent: &str, status: &str, start: impl Into<Timestamp>, end: impl Into<Option<Timestamp>>) {
         let (start, end) = (start.into(), end.into());
-        if start < self.window.to() {
-            let status = self.rows.status(status);
-            let agent = self.rows.agent(agent);
-            self.rows.span(agent, Span { start, status, end });
+        if start >= self.window.to() {
+            return;
         }
+        let is_odd = |at: Timestamp| !at.is_supported();
+        let wrong = if agent.is_empty() || status.is_empty() {
+            Some((if agent.is_empty() { "agent" } else { "status" }, Rule::Required))
+        } else if is_odd(start) || end.is_some_and(is_odd) {
+            Some(("time", Rule::DateRange))
+        } else if end.is_some_and(|end| end < start) {
+            Some(("end", Rule::EndBeforeStart))
+        } else {
+            None
+        };
+        if let Some((column, rule)) = wrong {
+            self.rows.refuse(self.window, agent, column, rule, &start);
+            return;
+        }
+        let status = self.rows.status(status);
+        let agent = self.rows.agent(agent);
+        self.rows.span(agent, Span { start, status, end });
     }
 
     /// Reports a row that cannot become a fact.

@@ -110,6 +110,12 @@ impl<F: Fact> Chunk<F> {
         self.settled.insert(place, fact);
     }
 
+    /// Whether it holds the fact that is the same as this one (see [`Fact::meet`]).
+    pub(crate) fn holds(&self, fact: &F) -> bool {
+        let held: Vec<F> = self.facts().into_iter().filter(|held| held.start() == fact.start()).collect();
+        F::meet(&held, &[*fact]).len() == held.len()
+    }
+
     /// Adds one fact, or updates the one that is the same (see [`Fact::meet`]).
     pub(crate) fn upsert(&mut self, fact: F) {
         let at = Window::new(fact.start(), fact.start().after(Millis::new(1)));

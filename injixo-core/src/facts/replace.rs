@@ -53,15 +53,23 @@ pub(crate) fn apply_list<F: Fact>(chunks: &mut Chunks<F>, scope: &ListScope, fac
     }
 }
 
-/// Applies a complete answer about one subject over `window`; facts that start before it (spans that reach into it) update
-/// what they are the same as.
-pub(crate) fn apply_window<F: Fact>(chunks: &mut Chunks<F>, window: Window, facts: &[F]) {
+/// Applies a complete answer about one subject over `window`. Facts that start before it (spans that reach into it) update what
+/// they are the same as; where `newer` says that a later read has spoken, they add nothing.
+pub(crate) fn apply_window<F: Fact>(
+    chunks: &mut Chunks<F>,
+    window: Window,
+    facts: &[F],
+    newer: impl Fn(Timestamp) -> bool,
+) {
     for (day, piece) in cut_by_day(window) {
         let chunk = chunks.entry(day).or_insert_with(Chunk::new);
         chunk.replace(piece, within(facts, piece));
     }
     for fact in facts.iter().take_while(|fact| fact.start() < window.from()) {
-        chunks.entry(super::day_of(fact.start())).or_insert_with(Chunk::new).upsert(*fact);
+        let chunk = chunks.entry(super::day_of(fact.start())).or_insert_with(Chunk::new);
+        if !newer(fact.start()) || chunk.holds(fact) {
+            chunk.upsert(*fact);
+        }
     }
 }
 
@@ -273,8 +281,8 @@ mod tests {
     fn a_window_replaces_what_starts_in_it_and_updates_what_reaches_into_it() {
         let span = |start: i64, status, end: Option<i64>| Span { start: at(start), status, end: end.map(at) };
         let mut chunks = Chunks::new();
-        apply_window(&mut chunks, window(15, 30), &[span(10, 1, Some(25)), span(25, 2, None)]);
-        apply_window(&mut chunks, window(0, 15), &[span(10, 1, None), span(12, 3, Some(13))]);
+        apply_window(&mut chunks, window(15, 30), &[span(10, 1, Some(25)), span(25, 2, None)], |_| false);
+        apply_window(&mut chunks, window(0, 15), &[span(10, 1, None), span(12, 3, Some(13))], |_| false);
         let facts: Vec<Span> = chunks.values().flat_map(Chunk::facts).collect();
         assert_eq!(facts, [span(10, 1, Some(25)), span(12, 3, Some(13)), span(25, 2, None)]);
     }

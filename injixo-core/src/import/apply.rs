@@ -1,6 +1,6 @@
 //! The one transaction of an import: facts in its scope, coverage, rejected rows and the log.
 
-use injixo_model::{Channel, Contact, IntervalLength, IntervalRow, Millis, Span, Timestamp, Window};
+use injixo_model::{Channel, Contact, Coverage, IntervalLength, IntervalRow, Millis, Span, Timestamp, Window};
 
 use super::job::{Job, Scope};
 use super::subjects::Subjects;
@@ -76,6 +76,7 @@ pub(crate) async fn commit(
     let mut subjects = Subjects::load(&mut *transaction, target.integration, kind).await?;
     let ids = subjects.resolve(&mut *transaction, target.integration, &names, form).await?;
     let status_ids = status_ids(&mut *transaction, target.integration, &statuses).await?;
+    let newer = read_since(&mut *transaction, &record, first_last.map(|edges| edges.0), speaks).await?;
     let mut job = Job::new(&mut *transaction, target.integration, &zone, record.applied_at);
     if kind == SubjectKind::Queue {
         for &queue in subjects.added() {
@@ -94,13 +95,13 @@ pub(crate) async fn commit(
         }
         (StagedFacts::Rows(stage), Speaks::List) => job.rows(stage.finish()?, &ids, &mut subjects).await?,
         (StagedFacts::Contacts(stage), Speaks::Window(window, _)) => {
-            job.window::<Contact>(stage.finish()?, window, &ids, &mut subjects, |fact| fact).await?;
+            job.window::<Contact>(stage.finish()?, window, &newer, &ids, &mut subjects, |fact| fact).await?;
         }
         (StagedFacts::Rows(stage), Speaks::Window(window, _)) => {
-            job.window::<IntervalRow>(stage.finish()?, window, &ids, &mut subjects, |fact| fact).await?;
+            job.window::<IntervalRow>(stage.finish()?, window, &newer, &ids, &mut subjects, |fact| fact).await?;
         }
         (StagedFacts::Statuses(stage), Speaks::Window(window, _)) => {
-            job.window::<Span>(stage.finish()?, window, &ids, &mut subjects, rename).await?;
+            job.window::<Span>(stage.finish()?, window, &newer, &ids, &mut subjects, rename).await?;
         }
     }
     let change = job.finish().await?;
@@ -142,6 +143,20 @@ pub(crate) async fn commit(
         elapsed: cx.now().since(record.applied_at).into(),
         ..ImportReport::empty(record.name, record.stream.stream)
     }))
+}
+
+/// What lies before a window, from its first fact on, and was read by a read that began later than this one.
+async fn read_since(
+    transaction: &mut dyn Transaction,
+    record: &ImportRecord,
+    first: Option<Timestamp>,
+    speaks: Speaks,
+) -> Result<Coverage> {
+    let Speaks::Window(window, _) = speaks else { return Ok(Coverage::new()) };
+    let before = first.and_then(|first| Window::new(first, window.from()).ok());
+    let Some(before) = before else { return Ok(Coverage::new()) };
+    let covered = transaction.coverage(record.stream, None, before).await?.into_iter();
+    Ok(covered.filter(|held| held.read_at > record.applied_at).map(|held| held.window).collect())
 }
 
 /// Rows that were bad once are let go when a later import speaks for all that theirs spoke for.

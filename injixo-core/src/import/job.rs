@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use injixo_model::{Contact, IntervalLength, IntervalRow, Millis, Span, Timestamp, Window};
+use injixo_model::{Contact, Coverage, IntervalLength, IntervalRow, Millis, Span, Timestamp, Window};
 
 use super::NamedDays;
 use super::agents::{Touched, timeline_changes};
@@ -266,11 +266,13 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Applies a complete answer over a window: for every known subject and every new one.
+    /// Applies a complete answer over a window: for every known subject and every new one. A read that began later has spoken
+    /// for `newer`.
     pub(crate) async fn window<F: Derives>(
         &mut self,
         mut facts: Sorted<F>,
         window: Window,
+        newer: &Coverage,
         ids: &[u32],
         subjects: &mut Subjects,
         rename: impl Fn(F) -> F,
@@ -290,7 +292,7 @@ impl<'a> Job<'a> {
                 before.insert(day, (bytes, chunk.facts()));
                 chunks.insert(day, chunk);
             }
-            apply_window(&mut chunks, window, &facts);
+            apply_window(&mut chunks, window, &facts, |at| newer.contains(at));
             self.put(subjects, id, chunks, before, facts.len()).await?;
             self.finish_subject(subjects, id).await?;
         }

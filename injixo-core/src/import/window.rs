@@ -11,6 +11,7 @@ use crate::connector::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ImportRecord, StreamId, SubjectKind};
+use crate::zone::Grid;
 
 /// A source that is read by windows.
 #[derive(Debug, Clone)]
@@ -80,7 +81,11 @@ pub(crate) async fn read_window(
     let mut staged = Staged::new(form, &target.zone, refused, |_| {});
     let (outcome, (counts, warnings)) = match source {
         WindowSource::Contacts(source) => {
-            let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window };
+            let grid = match form {
+                Form::IntervalRows { length, .. } => Some(Grid::new(&target.zone, length).cursor()),
+                Form::Contacts | Form::Statuses => None,
+            };
+            let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window, grid };
             (source.read(cx, window, &mut writer).await?, writer.rows.finish_with_warnings()?)
         }
         WindowSource::Statuses(source) => {

@@ -231,7 +231,7 @@ impl<'k> Reader<'k> {
         let reading = async move {
             match &self.source {
                 Source::Contacts(source) => {
-                    let mut out = ContactWriter { rows: writer, window: all };
+                    let mut out = ContactWriter { rows: writer, window: all, grid: None };
                     let outcome = source.read(cx, window, &mut out).await?;
                     out.rows.finish()?;
                     Ok(outcome)

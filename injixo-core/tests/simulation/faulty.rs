@@ -11,7 +11,7 @@ use crate::world::Random;
 
 /// A bug that the simulation must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
+pub(crate) enum Bug {
     /// A window counts as covered past its end.
     WindowClosedAtBothEnds,
     /// Coverage is kept even if the facts beside it are not.
@@ -39,7 +39,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::WindowClosedAtBothEnds,
         Self::CoverageBeforeFacts,
         Self::ResumeForgetsGap,
@@ -56,23 +56,23 @@ impl Bug {
 }
 
 #[derive(Debug)]
-pub struct Faults {
-    pub random: Random,
+pub(crate) struct Faults {
+    pub(crate) random: Random,
     /// Of a hundred commits, how many fail.
-    pub percent: i64,
+    pub(crate) percent: i64,
     /// While an integration is paused.
-    pub paused: Vec<u32>,
+    pub(crate) paused: Vec<u32>,
     /// Imports that were committed while their integration was paused.
-    pub imported_while_paused: u32,
+    pub(crate) imported_while_paused: u32,
     /// Everything that was put into the import log and committed.
-    pub logged: Vec<ImportRecord>,
+    pub(crate) logged: Vec<ImportRecord>,
 }
 
 #[derive(Debug, Clone)]
-pub struct FaultyStore {
-    pub inner: MemoryStore,
-    pub faults: Arc<Mutex<Faults>>,
-    pub bug: Option<Bug>,
+pub(crate) struct FaultyStore {
+    pub(crate) inner: MemoryStore,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+    pub(crate) bug: Option<Bug>,
 }
 
 #[async_trait]

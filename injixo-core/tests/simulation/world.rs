@@ -12,19 +12,19 @@ use injixo_core::model::{Channel, Millis, Timestamp, Window};
 use injixo_core::zone::Zone;
 use injixo_core::{Clock, Error, ErrorKind, Result};
 
-pub const MINUTE: i64 = 60_000;
-pub const HOUR: i64 = 60 * MINUTE;
-pub const DAY: i64 = 24 * HOUR;
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// How late contacts are recorded at most.
-pub const LATE: i64 = 45 * MINUTE;
+pub(crate) const LATE: i64 = 45 * MINUTE;
 
 /// A pseudo-random number, the same for the same seed.
 #[derive(Debug, Clone)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,24 +32,24 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: i64) -> i64 {
+    pub(crate) fn below(&mut self, bound: i64) -> i64 {
         i64::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
     }
 
-    pub fn between(&mut self, from: i64, to: i64) -> i64 {
+    pub(crate) fn between(&mut self, from: i64, to: i64) -> i64 {
         from + self.below(to - from)
     }
 
-    pub fn chance(&mut self, percent: i64) -> bool {
+    pub(crate) fn chance(&mut self, percent: i64) -> bool {
         self.below(100) < percent
     }
 }
 
 /// Time as the simulation's runtime knows it.
 #[derive(Debug, Clone, Copy)]
-pub struct SimClock {
-    pub base: i64,
-    pub begun: tokio::time::Instant,
+pub(crate) struct SimClock {
+    pub(crate) base: i64,
+    pub(crate) begun: tokio::time::Instant,
 }
 
 #[async_trait]
@@ -68,53 +68,61 @@ impl Clock for SimClock {
 
 /// A fact's value from an instant on; `None` once it is gone.
 #[derive(Debug, Clone)]
-pub struct Versions<T>(pub Vec<(i64, Option<T>)>);
+pub(crate) struct Versions<T>(pub(crate) Vec<(i64, Option<T>)>);
 
 impl<T: Copy> Versions<T> {
-    pub fn at(&self, now: i64) -> Option<T> {
+    pub(crate) fn at(&self, now: i64) -> Option<T> {
         self.0.iter().take_while(|version| version.0 <= now).last().and_then(|version| version.1)
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    pub queue: usize,
-    pub duration: i64,
+pub(crate) struct Call {
+    pub(crate) queue: usize,
+    pub(crate) duration: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
-    pub agent: usize,
-    pub status: usize,
-    pub end: Option<i64>,
+pub(crate) struct State {
+    pub(crate) agent: usize,
+    pub(crate) status: usize,
+    pub(crate) end: Option<i64>,
 }
 
-pub const QUEUES: [&str; 3] = ["Sales", "Service", "Support"];
-pub const AGENTS: [&str; 2] = ["amy", "bob"];
-pub const STATUSES: [&str; 4] = ["Ready", "On Call", "Break", "Logged off"];
+pub(crate) const QUEUES: [&str; 3] = ["Sales", "Service", "Support"];
+pub(crate) const AGENTS: [&str; 2] = ["amy", "bob"];
+pub(crate) const STATUSES: [&str; 4] = ["Ready", "On Call", "Break", "Logged off"];
 
 #[derive(Debug, Default)]
-pub struct Ledger {
-    pub calls: BTreeMap<(i64, usize), Versions<Call>>,
-    pub states: BTreeMap<(i64, usize), Versions<State>>,
+pub(crate) struct Ledger {
+    pub(crate) calls: BTreeMap<(i64, usize), Versions<Call>>,
+    pub(crate) states: BTreeMap<(i64, usize), Versions<State>>,
     /// A window that holds this instant cannot be answered.
-    pub poison: Option<i64>,
+    pub(crate) poison: Option<i64>,
     /// In which nothing answers.
-    pub outages: Vec<(i64, i64)>,
-    pub answered: Vec<(usize, Window, u64)>,
-    pub faults: bool,
+    pub(crate) outages: Vec<(i64, i64)>,
+    pub(crate) answered: Vec<(usize, Window, u64)>,
+    pub(crate) faults: bool,
+}
+
+impl Ledger {
+    /// From now on every request is answered.
+    pub(crate) fn heal(&mut self) {
+        self.faults = false;
+        self.poison = None;
+    }
 }
 
 #[derive(Debug, Clone)]
-pub struct System {
-    pub ledger: Arc<Mutex<Ledger>>,
-    pub random: Arc<Mutex<Random>>,
-    pub zone: Zone,
-    pub cap: usize,
+pub(crate) struct System {
+    pub(crate) ledger: Arc<Mutex<Ledger>>,
+    pub(crate) random: Arc<Mutex<Random>>,
+    pub(crate) zone: Zone,
+    pub(crate) cap: usize,
 }
 
 impl System {
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap()
     }
 
