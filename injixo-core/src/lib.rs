@@ -9,6 +9,7 @@
 //! | name | description | default |
 //! | --- | --- | --- |
 //! | `sqlite` | a store in one SQLite file | no |
+//! | `postgres` | a store in a PostgreSQL database | no |
 
 pub mod aggregate;
 pub mod connector;
@@ -30,5 +31,7 @@ pub use crate::import::{FactCounts, ImportReport};
 pub use crate::runtime::{Fill, Integration, IntervalQuery, IntervalReader, QueueInfo, Runtime, StatusQuery};
 pub use crate::secret::Secret;
 pub use crate::store::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use crate::store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;

@@ -5,8 +5,10 @@
 //! ends before.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod records;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -17,6 +19,8 @@ use async_trait::async_trait;
 use injixo_model::{RejectedRow, Timestamp, Window};
 
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresStore;
 pub use self::records::{
     ChunkRange, Covered, FeedEntry, FeedKind, ImportRecord, IntegrationRecord, IntegrationState, Lane, Layer, Lease,
     MappedKind, MappingRecord, RangeKind, RangeRecord, StoredChunk, StreamId, Subject, SubjectKind, TableChange,
