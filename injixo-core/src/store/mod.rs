@@ -12,6 +12,8 @@ mod records;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::fmt::Debug;
 
