@@ -10,6 +10,7 @@
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
 //! | `sqlite` | the store in one SQLite file | no |
+//! | `postgres` | the store in a PostgreSQL database | no |
 //! | `full` | all of these | no |
 
 pub use injixo_core as core;

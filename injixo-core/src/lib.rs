@@ -10,6 +10,7 @@
 //! | --- | --- | --- |
 //! | `sqlite` | a store in one SQLite file | no |
 //! | `testkit` | the conformance suite that a connector passes | no |
+//! | `postgres` | a store in a PostgreSQL database | no |
 
 pub mod aggregate;
 pub mod connector;
@@ -41,5 +42,7 @@ pub use crate::runtime::{
 };
 pub use crate::secret::{Secret, Secrets, SystemSecrets};
 pub use crate::store::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use crate::store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;

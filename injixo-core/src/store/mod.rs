@@ -5,11 +5,15 @@
 //! ends before.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod records;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::fmt::Debug;
 
@@ -17,6 +21,8 @@ use async_trait::async_trait;
 use injixo_model::{RejectedRow, Timestamp, Window};
 
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresStore;
 pub use self::records::{
     ChunkRange, Covered, FeedEntry, FeedKind, ImportRecord, IntegrationRecord, IntegrationState, Lane, Layer, Lease,
     MappedKind, MappingRecord, RangeKind, RangeRecord, StoredChunk, StreamId, Subject, SubjectKind, TableChange,

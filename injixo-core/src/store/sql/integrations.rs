@@ -148,7 +148,7 @@ pub(super) async fn update_subjects<D: Driver>(db: &mut D, subjects: &[Subject])
     let latest: Vec<&Subject> = latest.into_values().collect();
     for subjects in latest.chunks(ROWS_PER_STATEMENT) {
         let mut statement =
-            Bulk::new("WITH new (id, channel, row_minutes, first, last, longest, names, name) AS (VALUES ");
+            Bulk::new("WITH changed (id, channel, row_minutes, first, last, longest, names, name) AS (VALUES ");
         for subject in subjects {
             let (names, name) = names(subject)?;
             statement.row(values![
@@ -163,9 +163,9 @@ pub(super) async fn update_subjects<D: Driver>(db: &mut D, subjects: &[Subject])
             ]);
         }
         let (statement, values) = statement.end(
-            ") UPDATE subject SET channel = new.channel, row_minutes = new.row_minutes, first = new.first,
-            last = new.last, longest = new.longest, names = new.names, name = new.name
-            FROM new WHERE subject.id = new.id",
+            ") UPDATE subject SET channel = changed.channel, row_minutes = changed.row_minutes, first = changed.first,
+            last = changed.last, longest = changed.longest, names = changed.names, name = changed.name
+            FROM changed WHERE subject.id = changed.id",
         );
         if db.execute(statement, values).await? != subjects.len() as u64 {
             return Err(Error::new(ErrorKind::Unexpected, "a subject that is not in the store was changed"));
