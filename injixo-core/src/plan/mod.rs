@@ -311,3 +311,6 @@ impl Without for Coverage {
         if other.is_empty() { self.clone() } else { self.difference(other) }
     }
 }
+
+#[cfg(test)]
+mod tests;

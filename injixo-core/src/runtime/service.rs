@@ -55,9 +55,6 @@ const BACK_FILL: &[Lane] = &[Lane::ContactsBackfill, Lane::StatusesBackfill];
 const LIVE_AT_ONCE: u32 = 100_000;
 const CURRENT_AT_ONCE: u32 = 256;
 
-/// The longest pause between two looks at what is due: other processes may have changed it.
-const LOOK: Millis = Millis::from_secs(5);
-
 /// How soon a source is asked again for what it did not hold yet.
 const SOON: Millis = Millis::from_mins(1);
 
@@ -131,12 +128,13 @@ impl Scheduler {
         extend_at: &mut Timestamp,
     ) -> Result<Timestamp> {
         let local = self.runtime.clock.now();
-        let third = Millis::new(self.runtime.lease.get() / 3);
+        // The longest pause between two looks at what is due: other processes may have changed it.
+        let look = Millis::new(self.runtime.lease.get() / 4);
         if local >= *extend_at {
             self.extend().await?;
-            *extend_at = local.after(third);
+            *extend_at = local.after(look);
         }
-        let mut next = extend_at.min(&mut local.after(LOOK)).to_owned();
+        let mut next = local.after(look).min(*extend_at);
         let mut reading = self.runtime.store.read().await?;
         let now = reading.now().await?.unwrap_or(local);
         let mut due = [None; 3];

@@ -314,7 +314,7 @@ struct Hosts {
 
 impl Hosts {
     async fn start(&mut self, host: usize, world: &World) {
-        let runtime = Runtime::new(self.store.clone()).clock(self.clock).back_fills(4);
+        let runtime = Runtime::new(self.store.clone()).clock(self.clock).back_fills(4).lease(Millis::from_mins(10));
         for (index, system) in world.systems.iter().enumerate() {
             // A commit may fail: then it is tried again, as a host would.
             while runtime.add_with(&name(index), system.clone(), world.policies[index].clone()).await.is_err() {}
