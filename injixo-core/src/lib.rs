@@ -37,8 +37,8 @@ pub use crate::import::{FactCounts, ImportReport};
 pub use crate::plan::{LookBack, Policy, Why};
 pub use crate::runtime::{
     Activity, AgentTimeline, BackFill, BlockedWindow, Change, Changes, Doing, Fill, Health, Integration,
-    IntegrationStatus, IntervalQuery, IntervalReader, LaneStatus, Live, LiveUpdate, Mapping, PersonId, PersonStretch,
-    QueueInfo, Runtime, Service, StatusQuery, Stretch, TimelineQuery, Unmapped, What,
+    IntegrationRef, IntegrationStatus, IntervalQuery, IntervalReader, LaneStatus, Live, LiveUpdate, Mapping, PersonId,
+    PersonStretch, QueueInfo, Runtime, Service, StatusQuery, Stretch, TimelineQuery, Unmapped, What,
 };
 pub use crate::secret::{Secret, Secrets, SystemSecrets};
 pub use crate::store::MemoryStore;

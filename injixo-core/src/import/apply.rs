@@ -4,7 +4,7 @@ use injixo_model::{Channel, Contact, Coverage, IntervalLength, IntervalRow, Mill
 
 use super::job::{Job, Scope};
 use super::subjects::Subjects;
-use super::{FactCounts, ImportReport, NamedDays, Staged, StagedFacts, Target};
+use super::{FactCounts, ImportReport, NamedDays, SeenStatus, Staged, StagedFacts, Target};
 use crate::connector::{Context, Form};
 use crate::derive::{QueueState, encode_queue};
 use crate::error::{Error, ErrorKind, Result};
@@ -193,17 +193,25 @@ fn coverage(speaks: Speaks, spoken: Window, form: Form, zone: &Zone, ids: &[u32]
     ids.iter().map(|&id| Covered { subject: Some(id), window, read_at }).collect()
 }
 
+/// The ids of statuses, which are added where they are new; notes when each was seen.
 pub(super) async fn status_ids(
     transaction: &mut dyn Transaction,
     integration: u32,
-    names: &[String],
+    seen: &[SeenStatus],
 ) -> Result<Vec<u32>> {
-    if names.is_empty() {
+    if seen.is_empty() {
         return Ok(Vec::new());
     }
     let mut statuses = Subjects::load(transaction, integration, SubjectKind::Status).await?;
-    let names: Vec<(String, Channel)> = names.iter().map(|name| (name.clone(), Channel::Calls)).collect();
-    statuses.resolve(transaction, integration, &names, Form::Statuses).await
+    let names: Vec<(String, Channel)> = seen.iter().map(|status| (status.name.clone(), Channel::Calls)).collect();
+    let ids = statuses.resolve(transaction, integration, &names, Form::Statuses).await?;
+    for (id, status) in ids.iter().zip(seen) {
+        for at in status.starts.into_iter().flat_map(|(first, last)| [first, last]) {
+            statuses.saw(*id, at, Millis::ZERO);
+        }
+    }
+    statuses.save(transaction).await?;
+    Ok(ids)
 }
 
 pub(crate) fn corrupt(subject: u32, day: Day) -> Error {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use injixo_model::{Channel, Millis, Span, Timestamp};
 
-use super::Target;
 use super::apply::status_ids;
 use super::job::Job;
 use super::subjects::Subjects;
+use super::{SeenStatus, Target};
 use crate::connector::{AgentNow, Form};
 use crate::derive::NO_STATUS;
 use crate::error::Result;
@@ -26,13 +26,16 @@ pub(crate) async fn keep_live(target: &Target<'_>, said: &[AgentNow], now: Times
     distinct.dedup();
     agents.resolve(&mut *transaction, target.integration, &distinct, Form::Statuses).await?;
     let ids = agents.resolve(&mut *transaction, target.integration, &names, Form::Statuses).await?;
-    let mut statuses: Vec<String> = said.iter().filter_map(|now| now.status.clone()).collect();
-    statuses.sort_unstable();
-    statuses.dedup();
+    let mut seen: BTreeMap<&str, SeenStatus> = BTreeMap::new();
+    for (status, now) in said.iter().filter_map(|now| Some((now.status.as_deref()?, now))) {
+        let seen = seen.entry(status).or_insert_with(|| SeenStatus { name: status.to_owned(), starts: None });
+        seen.saw(now.since);
+    }
+    let statuses: Vec<SeenStatus> = seen.into_values().collect();
     let status_ids = status_ids(&mut *transaction, target.integration, &statuses).await?;
     let id_of = |status: &Option<String>| {
-        let index = status.as_ref().and_then(|status| statuses.binary_search(status).ok());
-        index.map_or(NO_STATUS, |index| status_ids[index])
+        let found = status.as_ref().and_then(|name| statuses.binary_search_by(|seen| seen.name.cmp(name)).ok());
+        found.map_or(NO_STATUS, |index| status_ids[index])
     };
     let mut by_agent: BTreeMap<u32, Vec<Span>> = BTreeMap::new();
     for (id, now) in ids.iter().zip(said) {

@@ -137,7 +137,7 @@ pub(crate) struct Staged<'w> {
     watch: Box<dyn FnMut(&RejectedRow) + Send + 'w>,
     facts: StagedFacts,
     names: Vec<(String, injixo_model::Channel)>,
-    statuses: Vec<String>,
+    statuses: Vec<SeenStatus>,
     days: Vec<NamedDays>,
     first_last: Option<(Timestamp, Timestamp)>,
     first_rejected: Vec<RejectedRow>,
@@ -148,6 +148,19 @@ enum StagedFacts {
     Contacts(Stage<injixo_model::Contact>),
     Rows(Stage<injixo_model::IntervalRow>),
     Statuses(Stage<Span>),
+}
+
+/// A status that was named, with its first and last start.
+struct SeenStatus {
+    name: String,
+    starts: Option<(Timestamp, Timestamp)>,
+}
+
+impl SeenStatus {
+    fn saw(&mut self, at: Timestamp) {
+        let (first, last) = self.starts.unwrap_or((at, at));
+        self.starts = Some((first.min(at), last.max(at)));
+    }
 }
 
 /// The local days on which a subject is named, the last one with its window.
@@ -244,10 +257,12 @@ impl RowSink for Staged<'_> {
     fn statuses(&mut self, batch: &StatusBatch) -> Result<()> {
         let new = batch.agents().iter().skip(self.names.len());
         self.names.extend(new.map(|agent| (agent.clone(), injixo_model::Channel::Calls)));
-        self.statuses.extend(batch.statuses().iter().skip(self.statuses.len()).cloned());
+        let new = batch.statuses().iter().skip(self.statuses.len());
+        self.statuses.extend(new.map(|name| SeenStatus { name: name.clone(), starts: None }));
         self.days.resize_with(self.names.len(), NamedDays::default);
         for (agent, span) in batch.rows() {
             self.note(*agent, span.start);
+            self.statuses[span.status as usize].saw(span.start);
             let StagedFacts::Statuses(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
             stage.push(*agent, *span)?;
         }

@@ -28,7 +28,9 @@ pub use self::changes::{Change, Changes, Stretch, What};
 pub use self::follow::{Live, LiveUpdate};
 pub use self::integration::Integration;
 pub use self::mapping::{Activity, Doing, Mapping, PersonId, PersonStretch, Unmapped};
-pub use self::query::{AgentTimeline, Fill, IntervalQuery, IntervalReader, QueueInfo, StatusQuery, TimelineQuery};
+pub use self::query::{
+    AgentTimeline, Fill, IntegrationRef, IntervalQuery, IntervalReader, QueueInfo, StatusQuery, TimelineQuery,
+};
 pub use self::service::Service;
 pub use self::status::{BackFill, BlockedWindow, Health, IntegrationStatus, LaneStatus};
 use crate::clock::{Clock, SystemClock};
@@ -159,9 +161,13 @@ impl Runtime {
     /// # Errors
     ///
     /// `NotFound` for an unknown integration; whatever the store reports.
-    pub async fn quarantine(&self, integration: &str) -> Result<Vec<(ImportRecord, Vec<RejectedRow>)>> {
+    pub async fn quarantine(
+        &self,
+        integration: impl Into<IntegrationRef> + Send,
+    ) -> Result<Vec<(ImportRecord, Vec<RejectedRow>)>> {
+        let wanted = integration.into();
         let mut transaction = self.store.read().await?;
-        let id = query::integration(&mut *transaction, integration).await?.id;
+        let id = query::meant(&mut *transaction, &wanted).await?.id;
         transaction.quarantine(id).await
     }
 
@@ -170,9 +176,14 @@ impl Runtime {
     /// # Errors
     ///
     /// As for [`quarantine`](Self::quarantine).
-    pub async fn imports(&self, integration: &str, limit: u32) -> Result<Vec<ImportRecord>> {
+    pub async fn imports(
+        &self,
+        integration: impl Into<IntegrationRef> + Send,
+        limit: u32,
+    ) -> Result<Vec<ImportRecord>> {
+        let wanted = integration.into();
         let mut transaction = self.store.read().await?;
-        let id = query::integration(&mut *transaction, integration).await?.id;
+        let id = query::meant(&mut *transaction, &wanted).await?.id;
         transaction.imports(id, limit).await
     }
 

@@ -48,11 +48,39 @@ pub struct QueueInfo {
     pub last: Timestamp,
 }
 
+/// Which integration is meant: by name (the one that is not deleted, else the one deleted last), or by its number in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrationRef(Meant);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meant {
+    Name(String),
+    Id(u32),
+}
+
+impl From<&str> for IntegrationRef {
+    fn from(name: &str) -> Self {
+        Self(Meant::Name(name.to_owned()))
+    }
+}
+
+impl From<&String> for IntegrationRef {
+    fn from(name: &String) -> Self {
+        Self(Meant::Name(name.clone()))
+    }
+}
+
+impl From<u32> for IntegrationRef {
+    fn from(id: u32) -> Self {
+        Self(Meant::Id(id))
+    }
+}
+
 /// The intervals of an integration; await it to get them.
 #[derive(Debug, Clone)]
 pub struct IntervalQuery {
     store: Arc<dyn Store>,
-    integration: String,
+    integration: IntegrationRef,
     queue: Option<String>,
     window: Option<Window>,
     zone: Option<Zone>,
@@ -62,10 +90,10 @@ pub struct IntervalQuery {
 }
 
 impl IntervalQuery {
-    pub(super) fn new(store: Arc<dyn Store>, integration: &str) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, integration: IntegrationRef) -> Self {
         Self {
             store,
-            integration: integration.to_owned(),
+            integration,
             queue: None,
             window: None,
             zone: None,
@@ -143,7 +171,7 @@ impl IntervalQuery {
     /// `NotFound` for an unknown integration; whatever the store reports.
     pub async fn open(self) -> Result<IntervalReader> {
         let mut transaction = self.store.read().await?;
-        let integration = integration(&mut *transaction, &self.integration).await?;
+        let integration = meant(&mut *transaction, &self.integration).await?;
         let zone = match &self.zone {
             Some(zone) => zone.clone(),
             None => Zone::new(&integration.zone)?,
@@ -298,13 +326,13 @@ async fn facts<F: Fact>(transaction: &mut dyn Transaction, range: ChunkRange) ->
 #[derive(Debug, Clone)]
 pub struct StatusQuery {
     store: Arc<dyn Store>,
-    integration: String,
+    integration: IntegrationRef,
     agent: Option<String>,
 }
 
 impl StatusQuery {
-    pub(super) fn new(store: Arc<dyn Store>, integration: &str) -> Self {
-        Self { store, integration: integration.to_owned(), agent: None }
+    pub(super) fn new(store: Arc<dyn Store>, integration: IntegrationRef) -> Self {
+        Self { store, integration, agent: None }
     }
 
     /// Only of that external agent.
@@ -316,7 +344,7 @@ impl StatusQuery {
 
     async fn run(self) -> Result<(Vec<AgentSpans>, StatusNames)> {
         let mut transaction = self.store.read().await?;
-        let integration = integration(&mut *transaction, &self.integration).await?.id;
+        let integration = meant(&mut *transaction, &self.integration).await?.id;
         let statuses = transaction.subjects(integration, SubjectKind::Status).await?;
         let mut agents = transaction.subjects(integration, SubjectKind::Agent).await?;
         agents.retain(|agent| self.agent.as_ref().is_none_or(|wanted| *wanted == agent.external));
@@ -359,7 +387,7 @@ pub struct AgentTimeline {
 #[derive(Debug, Clone)]
 pub struct TimelineQuery {
     runtime: Runtime,
-    integration: String,
+    integration: IntegrationRef,
     agent: Option<String>,
     window: Option<Window>,
 }
@@ -381,7 +409,7 @@ impl TimelineQuery {
 
     async fn run(self) -> Result<Vec<AgentTimeline>> {
         let mut transaction = self.runtime.store.read().await?;
-        let integration = integration(&mut *transaction, &self.integration).await?.id;
+        let integration = meant(&mut *transaction, &self.integration).await?.id;
         let statuses = transaction.subjects(integration, SubjectKind::Status).await?.into_iter();
         let names: StatusNames = statuses.map(|status| (status.id, status.external)).collect();
         let mut agents = transaction.subjects(integration, SubjectKind::Agent).await?;
@@ -414,18 +442,18 @@ impl IntoFuture for TimelineQuery {
 
 impl Runtime {
     /// The intervals of an integration, to be narrowed down and awaited.
-    pub fn intervals(&self, integration: &str) -> IntervalQuery {
-        IntervalQuery::new(Arc::clone(&self.store), integration)
+    pub fn intervals(&self, integration: impl Into<IntegrationRef>) -> IntervalQuery {
+        IntervalQuery::new(Arc::clone(&self.store), integration.into())
     }
 
     /// What the source said of each agent, to be narrowed down and awaited.
-    pub fn statuses(&self, integration: &str) -> StatusQuery {
-        StatusQuery::new(Arc::clone(&self.store), integration)
+    pub fn statuses(&self, integration: impl Into<IntegrationRef>) -> StatusQuery {
+        StatusQuery::new(Arc::clone(&self.store), integration.into())
     }
 
     /// The timelines of an integration's agents, to be narrowed down and awaited.
-    pub fn timelines(&self, integration: &str) -> TimelineQuery {
-        TimelineQuery { runtime: self.clone(), integration: integration.to_owned(), agent: None, window: None }
+    pub fn timelines(&self, integration: impl Into<IntegrationRef>) -> TimelineQuery {
+        TimelineQuery { runtime: self.clone(), integration: integration.into(), agent: None, window: None }
     }
 
     /// The queues of an integration, sorted by name and channel.
@@ -433,8 +461,18 @@ impl Runtime {
     /// # Errors
     ///
     /// `NotFound` for an unknown integration; whatever the store reports.
-    pub async fn queues(&self, integration: &str) -> Result<Vec<QueueInfo>> {
-        queues(&*self.store, integration).await
+    pub async fn queues(&self, integration: impl Into<IntegrationRef> + Send) -> Result<Vec<QueueInfo>> {
+        queues(&*self.store, &integration.into()).await
+    }
+}
+
+/// The integration that is meant.
+pub(super) async fn meant(transaction: &mut dyn Transaction, wanted: &IntegrationRef) -> Result<IntegrationRecord> {
+    match &wanted.0 {
+        Meant::Name(name) => integration(transaction, name).await,
+        Meant::Id(id) => transaction.integration_by_id(*id).await?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no integration with the number {id} in this store"))
+        }),
     }
 }
 
@@ -445,9 +483,9 @@ pub(super) async fn integration(transaction: &mut dyn Transaction, name: &str) -
         .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no integration named {name:?}: add it first")))
 }
 
-async fn queues(store: &dyn Store, name: &str) -> Result<Vec<QueueInfo>> {
+async fn queues(store: &dyn Store, wanted: &IntegrationRef) -> Result<Vec<QueueInfo>> {
     let mut transaction = store.read().await?;
-    let integration = integration(&mut *transaction, name).await?;
+    let integration = meant(&mut *transaction, wanted).await?;
     let queues = transaction.subjects(integration.id, SubjectKind::Queue).await?.into_iter();
     let is_active = integration.state != IntegrationState::Deleted;
     let mut queues: Vec<QueueInfo> = queues

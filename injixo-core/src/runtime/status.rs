@@ -4,7 +4,7 @@ use injixo_model::{Coverage, Millis, Timestamp, Window};
 
 use super::lane::{LaneState, begin_of, is_back_fill, policy_of, stream_of, stream_policy};
 use super::windows::Noted;
-use super::{Runtime, query};
+use super::{IntegrationRef, Runtime, query};
 use crate::connector::{Connector, Stream};
 use crate::error::Result;
 use crate::plan::Situation;
@@ -120,10 +120,11 @@ impl Runtime {
     /// # Errors
     ///
     /// `NotFound` for an unknown integration; whatever the store reports.
-    pub async fn status_of(&self, integration: &str) -> Result<IntegrationStatus> {
+    pub async fn status_of(&self, integration: impl Into<IntegrationRef> + Send) -> Result<IntegrationStatus> {
+        let wanted = integration.into();
         let mut transaction = self.store.read().await?;
         let now = transaction.now().await?.unwrap_or_else(|| self.clock.now());
-        let record = query::integration(&mut *transaction, integration).await?;
+        let record = query::meant(&mut *transaction, &wanted).await?;
         self.status_at(&mut *transaction, record, now).await
     }
 

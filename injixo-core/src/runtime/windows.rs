@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, Answer, Guard, Read, Target, WindowSource};
 use crate::plan::{Plan, Policy, QUARTER, Situation, StreamPolicy, Task, ceil, compacted, halves};
 use crate::store::{
-    Covered, IntegrationRecord, IntegrationState, RangeKind, RangeRecord, StreamId, Transaction, WorkRecord,
+    Covered, IntegrationRecord, IntegrationState, Lane, RangeKind, RangeRecord, StreamId, Transaction, WorkRecord,
 };
 use crate::zone::Zone;
 
@@ -180,6 +180,12 @@ pub(super) fn asked(stream: StreamId, window: Window, at: Timestamp, note: &str)
     Some(RangeRecord { id: 0, stream, kind: RangeKind::Asked, window, at, note: note.to_owned() })
 }
 
+/// The longest window that a source is asked for in a lane: back-filling begins with a day, until the source has shown more.
+fn size_of(lane: Lane, state: &LaneState, longest: Millis) -> Millis {
+    let first = if is_back_fill(lane) { DAY } else { longest };
+    state.size.map_or(first, Millis::new).min(longest).max(QUARTER)
+}
+
 fn plan(
     record: &IntegrationRecord,
     work: &WorkRecord,
@@ -190,8 +196,7 @@ fn plan(
     now: Timestamp,
 ) -> Plan {
     let (from, since) = begin_of(record, policy);
-    let first = if is_back_fill(work.lane) { DAY } else { by_stream.longest };
-    let size = state.size.map_or(first, Millis::new).min(by_stream.longest).max(QUARTER);
+    let size = size_of(work.lane, state, by_stream.longest);
     let blocked = noted.blocked();
     let situation = Situation {
         now,
@@ -235,7 +240,7 @@ impl Job {
     pub(super) async fn run(&self, runtime: &Runtime, state: &mut LaneState) -> Result<Ended> {
         let cx = runtime.context();
         let budget = self.connector.budget();
-        let size = state.size.map_or(self.longest, Millis::new).min(self.longest).max(QUARTER);
+        let size = size_of(self.work.lane, state, self.longest);
         let mut pieces = self.pieces(size);
         let (mut empty, mut found, mut most_rows, mut was_cut, mut ended) = (Vec::new(), false, 0, false, Ended::Done);
         while let Some(piece) = pieces.pop() {

@@ -3,6 +3,8 @@
 //! A seed decides everything: `INJIXO_SIMULATION_SEED=17 cargo test -p injixo-core --test simulation one_seed -- --nocapture`.
 
 mod faulty;
+#[path = "../support/mod.rs"]
+mod support;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,7 @@ use injixo_core::zone::Zone;
 use injixo_core::{Changes, Clock, LookBack, MemoryStore, Policy, Runtime, Service, What};
 
 use crate::faulty::{Bug, Faults, FaultyStore};
+use crate::support::SimClock;
 use crate::world::*;
 
 /// How large a world is.
@@ -331,7 +334,7 @@ fn name(index: usize) -> String {
 /// Runs a world to its end; returns what is wrong with it.
 async fn run(seed: u64, size: Size, bug: Option<Bug>) -> Vec<String> {
     let mut world = World::new(seed, size);
-    let clock = SimClock { base: world.begin, begun: tokio::time::Instant::now() };
+    let clock = SimClock::at(Timestamp::from_millis(world.begin));
     let faults = Faults {
         random: Random(seed ^ 0xfa17),
         percent: 2,

@@ -10,7 +10,7 @@ use injixo_core::connector::{
 };
 use injixo_core::model::{Channel, Millis, Timestamp, Window};
 use injixo_core::zone::Zone;
-use injixo_core::{Clock, Error, ErrorKind, Result};
+use injixo_core::{Error, ErrorKind, Result};
 
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -42,27 +42,6 @@ impl Random {
 
     pub(crate) fn chance(&mut self, percent: i64) -> bool {
         self.below(100) < percent
-    }
-}
-
-/// Time as the simulation's runtime knows it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SimClock {
-    pub(crate) base: i64,
-    pub(crate) begun: tokio::time::Instant,
-}
-
-#[async_trait]
-impl Clock for SimClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.base + i64::try_from(self.begun.elapsed().as_millis()).unwrap())
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        let after = u64::try_from((at.millis() - self.base).max(0)).unwrap();
-        // Nobody waits for longer than a year at once.
-        let after = after.min(10 * 366 * 86_400_000);
-        tokio::time::sleep_until(self.begun + std::time::Duration::from_millis(after)).await;
     }
 }
 
