@@ -433,8 +433,7 @@ async fn a_shut_down_gives_its_work_back_at_once_and_a_drop_with_its_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn mistakes_of_a_host_are_named() {
-    let store = MemoryStore::new();
-    let (runtime, clock) = host(&store);
+    let (runtime, _) = host(&MemoryStore::new());
     let error = |result: Result<_>| -> (ErrorKind, String) {
         let error: Error = result.map(|_: injixo_core::Integration| ()).unwrap_err();
         (error.kind(), error.to_string())
@@ -465,7 +464,6 @@ async fn mistakes_of_a_host_are_named() {
     runtime.delete("acme").await.unwrap();
     assert!(integration.import_contacts(window).await.unwrap_err().message().contains("deleted"));
     assert_eq!(runtime.pause("acme").await.unwrap_err().kind(), ErrorKind::NotFound);
-    drop(clock);
 }
 
 #[tokio::test(start_paused = true)]
@@ -556,7 +554,7 @@ async fn a_kept_configuration_names_its_secrets_and_runs_after_a_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mapping_shows_in_history_at_once() {
-    let (runtime, clock) = host(&MemoryStore::new());
+    let (runtime, _) = host(&MemoryStore::new());
     let spans = vec![
         ("amy", "Ready", at("2024-05-27T08:00"), Some(at("2024-05-27T08:10"))),
         ("amy", "Lunch", at("2024-05-27T08:10"), Some(at("2024-05-27T08:30"))),
@@ -596,7 +594,6 @@ async fn a_mapping_shows_in_history_at_once() {
         runtime.mapping("other").import_csv("kind,external,id\nagent,zoe,1\nstatus,Lunch,noon\n").await.unwrap_err();
     assert!(wrong.message().contains("record 3"), "{wrong}");
     assert_eq!(runtime.mapping("other").export_csv().await.unwrap(), csv, "nothing of it was taken");
-    drop(clock);
 }
 
 #[tokio::test(start_paused = true)]

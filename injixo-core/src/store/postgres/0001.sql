@@ -110,7 +110,7 @@ CREATE INDEX import_by_stream ON import (integration, stream, id);
 
 CREATE INDEX import_by_integration ON import (integration, id);
 
-CREATE INDEX import_quarantined ON import (integration, stream) WHERE quarantined = 1;
+CREATE INDEX import_quarantined ON import (quarantined, integration, stream) WHERE quarantined = 1;
 
 CREATE TABLE quarantine (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -74,11 +74,13 @@ pub(super) async fn put_chunks<D: Driver>(db: &mut D, chunks: &[StoredChunk]) ->
         db.execute(statement, values).await?;
     }
     for chunks in removed.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = Bulk::new("DELETE FROM chunk WHERE (subject, layer, day) IN (VALUES ");
+        let mut statement = Bulk::new("WITH gone (subject, layer, day) AS (VALUES ");
         for chunk in chunks {
             statement.row(values![chunk.subject, chunk.layer as i64, chunk.day]);
         }
-        let (statement, values) = statement.end(")");
+        // SQLite looks at every chunk where the list itself stands behind IN.
+        let (statement, values) =
+            statement.end(") DELETE FROM chunk WHERE (subject, layer, day) IN (SELECT subject, layer, day FROM gone)");
         db.execute(statement, values).await?;
     }
     Ok(())

@@ -105,12 +105,12 @@ pub(super) async fn quarantine<D: Driver>(
     db: &mut D,
     integration: u32,
 ) -> Result<Vec<(ImportRecord, Vec<RejectedRow>)>> {
-    let statement =
-        Sql::recurring(format!("SELECT {COLUMNS} FROM import WHERE integration = $1 AND quarantined = 1 ORDER BY id"));
+    let statement = Sql::recurring(format!("SELECT {COLUMNS} FROM import WHERE integration = $1 AND quarantined = 1"));
     let mut found = Vec::new();
     for row in db.query(statement, values![integration]).await? {
         found.push((import(&row)?, Vec::new()));
     }
+    found.sort_unstable_by_key(|(import, _)| import.id);
     let mut rest = found.iter_mut().peekable();
     let statement = "SELECT q.import, q.source, q.line, q.column_, q.rule, q.excerpt
         FROM import JOIN quarantine q ON q.import = import.id

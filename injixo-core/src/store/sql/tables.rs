@@ -30,7 +30,8 @@ pub(super) async fn put<D: Driver>(db: &mut D, changes: &[TableChange]) -> Resul
     let (kept, gone): (Vec<_>, Vec<_>) = intervals.iter().partition(|(_, (_, measures))| measures.is_some());
     for rows in gone.chunks(ROWS_PER_STATEMENT) {
         let keys = rows.iter().map(|((queue, start), _)| (*queue, *start));
-        delete(db, "DELETE FROM bi_interval WHERE (queue, start_) IN (VALUES ", keys).await?;
+        delete(db, ") DELETE FROM bi_interval WHERE (queue, start_) IN (SELECT subject, start_ FROM gone)", keys)
+            .await?;
     }
     for rows in kept.chunks(ROWS_PER_STATEMENT) {
         put_intervals(db, rows.iter().filter_map(|(key, (end, measures))| Some((*key, *end, (*measures)?)))).await?;
@@ -42,21 +43,24 @@ pub(super) async fn put<D: Driver>(db: &mut D, changes: &[TableChange]) -> Resul
     Ok(())
 }
 
+/// The last instant that every database can write as a date.
+const LAST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
 /// The instant within the years that every database can write as a date.
 fn bounded(instant: Timestamp) -> Timestamp {
-    instant.clamp(Timestamp::from_millis(-62_135_596_800_000), Timestamp::from_millis(253_402_300_799_999))
+    instant.clamp(Timestamp::from_millis(-62_135_596_800_000), LAST)
 }
 
 async fn delete<D: Driver>(
     db: &mut D,
-    head: &'static str,
+    tail: &'static str,
     keys: impl Iterator<Item = (u32, Timestamp)> + Send,
 ) -> Result<()> {
-    let mut statement = Bulk::new(head);
+    let mut statement = Bulk::new("WITH gone (subject, start_) AS (VALUES ");
     for (subject, start) in keys {
         statement.row_as(values![subject, start], |column, value| if column == 1 { D::instant(&value) } else { value });
     }
-    let (statement, values) = statement.end(")");
+    let (statement, values) = statement.end(tail);
     db.execute(statement, values).await?;
     Ok(())
 }
@@ -115,7 +119,12 @@ async fn put_timelines<D: Driver>(db: &mut D, agents: &[(u32, Changes<'_>)]) -> 
         new.extend(rows.iter().filter(|row| before.get(&row.start) != Some(row)).map(|row| (*agent, *row)));
     }
     for rows in gone.chunks(ROWS_PER_STATEMENT) {
-        delete(db, "DELETE FROM bi_timeline WHERE (agent, start_) IN (VALUES ", rows.iter().copied()).await?;
+        delete(
+            db,
+            ") DELETE FROM bi_timeline WHERE (agent, start_) IN (SELECT subject, start_ FROM gone)",
+            rows.iter().copied(),
+        )
+        .await?;
     }
     for rows in new.chunks(ROWS_PER_STATEMENT) {
         let mut statement = Bulk::new("INSERT INTO bi_timeline (agent, start_, end_, status) VALUES ");
@@ -137,7 +146,7 @@ async fn timelines<D: Driver>(db: &mut D, agents: &[(u32, Changes<'_>)]) -> Resu
     let mut statement = Bulk::new("WITH changed (agent, from_, to_) AS (VALUES ");
     for (agent, changes) in agents {
         let from = changes.iter().map(|(from, ..)| *from).min();
-        let to = changes.iter().map(|(_, to, _)| *to).max_by_key(|to| (to.is_none(), *to)).flatten();
+        let to = changes.iter().map(|(_, to, _)| to.unwrap_or(LAST)).max();
         statement.row_as(values![*agent, from, to], |column, value| match column {
             1 | 2 => D::instant(&value),
             _ => value,
@@ -147,7 +156,7 @@ async fn timelines<D: Driver>(db: &mut D, agents: &[(u32, Changes<'_>)]) -> Resu
     let (start, end) = (D::millis("t.start_"), D::millis("t.end_"));
     let tail = format!(
         ") SELECT t.agent, {start}, {end}, t.status FROM changed c CROSS JOIN bi_timeline t
-        WHERE t.agent = c.agent AND (c.to_ IS NULL OR t.start_ <= c.to_)
+        WHERE t.agent = c.agent AND t.start_ <= c.to_
         AND t.start_ >= coalesce((SELECT max(b.start_) FROM bi_timeline b
             WHERE b.agent = c.agent AND b.start_ < c.from_), c.from_)
         ORDER BY t.agent, t.start_"

@@ -79,7 +79,7 @@ ALTER TABLE import ADD COLUMN quarantined INTEGER NOT NULL DEFAULT 0;
 
 UPDATE import SET quarantined = 1 WHERE id IN (SELECT import FROM quarantine);
 
-CREATE INDEX import_quarantined ON import (integration, stream) WHERE quarantined = 1;
+CREATE INDEX import_quarantined ON import (quarantined, integration, stream) WHERE quarantined = 1;
 
 CREATE INDEX import_by_stream ON import (integration, stream, id);
 

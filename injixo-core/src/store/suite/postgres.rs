@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use injixo_test_servers::PostgresServer;
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::*;
 
@@ -176,14 +176,11 @@ async fn schemas_of_others_and_of_newer_versions_are_refused() {
     let error = PostgresStore::connect_to_schema(&url, "mine").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     // Who may not make schemas may use one that is there, and is told else what is missing.
-    sqlx::raw_sql(
-        "CREATE ROLE guest_of_stores LOGIN; CREATE SCHEMA given AUTHORIZATION guest_of_stores;
-        CREATE SCHEMA closed",
-    )
-    .execute(&mut raw)
-    .await
-    .unwrap();
-    let guest = url.replacen("postgres://postgres@", "postgres://guest_of_stores@", 1);
+    let guest = format!("guest_of_{}", url.rsplit('/').next().unwrap());
+    let statements =
+        format!("CREATE ROLE {guest} LOGIN; CREATE SCHEMA given AUTHORIZATION {guest}; CREATE SCHEMA closed");
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut raw).await.unwrap();
+    let guest = url.replacen("postgres://postgres@", &format!("postgres://{guest}@"), 1);
     PostgresStore::connect_to_schema(&guest, "given").await.unwrap();
     PostgresStore::connect_to_schema(&guest, "given").await.unwrap();
     for schema in ["closed", "missing"] {
