@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::Timestamp;
+
 /// What was wrong with a value that should have become part of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -15,10 +17,10 @@ pub enum ModelError {
     /// A window that ends before it starts or is empty.
     #[error("a window must end after it starts, this one goes from {from} to {to}")]
     EmptyWindow {
-        /// Where it was to start, in RFC 3339.
-        from: String,
-        /// Where it was to end, in RFC 3339.
-        to: String,
+        /// Where it was to start.
+        from: Timestamp,
+        /// Where it was to end.
+        to: Timestamp,
     },
     /// A text that is no instant in UTC.
     #[error("{0:?} is no instant: expected a form like 2024-03-31T00:45:00Z")]

@@ -17,11 +17,7 @@ impl Window {
     /// [`ModelError::EmptyWindow`] when `to` is not after `from`.
     pub fn new(from: impl Into<Timestamp>, to: impl Into<Timestamp>) -> Result<Self, ModelError> {
         let (from, to) = (from.into(), to.into());
-        if from < to {
-            Ok(Self { from, to })
-        } else {
-            Err(ModelError::EmptyWindow { from: from.to_string(), to: to.to_string() })
-        }
+        if from < to { Ok(Self { from, to }) } else { Err(ModelError::EmptyWindow { from, to }) }
     }
 
     /// Its first instant.

@@ -6,6 +6,8 @@
 
 mod policy;
 
+use std::cell::OnceCell;
+
 use injixo_model::{Coverage, Millis, Timestamp, Window};
 
 pub use self::policy::{LookBack, Policy};
@@ -52,6 +54,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) busy: &'a Coverage,
     /// The longest window that the source was lately able to answer.
     pub(crate) size: Millis,
+    /// All of `covered`, put together when it is first needed.
+    pub(crate) all: OnceCell<Coverage>,
 }
 
 /// Why a window is read.
@@ -156,8 +160,8 @@ impl Situation<'_> {
         floor(self.now.before(self.policy.offset), every).after(every).after(self.policy.offset)
     }
 
-    fn all_covered(&self) -> Coverage {
-        self.covered.iter().map(|held| held.window).collect()
+    fn all_covered(&self) -> &Coverage {
+        self.all.get_or_init(|| self.covered.iter().map(|held| held.window).collect())
     }
 
     /// What of `[from, to)` is neither covered nor given up.
@@ -225,8 +229,11 @@ impl Situation<'_> {
     fn due_again(&self, edge: Timestamp, within: Window) -> Coverage {
         let StreamPolicy { every, offset, late, look_backs, .. } = self.policy;
         let settled_before = edge.before(*late);
+        let deepest = look_backs.iter().map(|look_back| look_back.depth).max().unwrap_or(Millis::ZERO);
+        let reach = edge.before(deepest);
+        let is_past = |held: &&Covered| held.window.to() <= reach && held.read_at >= held.window.to().after(*late);
         let mut due = Coverage::new();
-        for held in self.covered {
+        for held in self.covered.iter().filter(|held| !is_past(held)) {
             let Some(window) = held.window.intersection(within) else { continue };
             for look_back in look_backs {
                 let last = floor(self.now.before(*offset), look_back.every.max(*every)).after(*offset);

@@ -84,6 +84,7 @@ impl Stream {
             asked: &self.asked,
             busy: &self.busy,
             size: self.size,
+            all: OnceCell::new(),
         }
     }
 

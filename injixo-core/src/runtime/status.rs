@@ -1,5 +1,7 @@
 //! The state of integrations, for people.
 
+use std::cell::OnceCell;
+
 use injixo_model::{Coverage, Millis, Timestamp, Window};
 
 use super::lane::{LaneState, begin_of, is_back_fill, policy_of, stream_of, stream_policy};
@@ -204,6 +206,7 @@ async fn lane_status(
             asked: &noted.asked,
             busy: &Coverage::new(),
             size: by_stream.longest,
+            all: OnceCell::new(),
         };
         if is_back_fill(work.lane) {
             let (left, total) = situation.back_fill_left();

@@ -1,5 +1,6 @@
 //! One task of a stream: planned, read piece by piece, committed piece by piece.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,6 +211,7 @@ fn plan(
         asked: &noted.asked,
         busy,
         size,
+        all: OnceCell::new(),
     };
     if !is_back_fill(work.lane) {
         return situation.current();

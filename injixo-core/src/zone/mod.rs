@@ -143,7 +143,10 @@ impl Zone {
 
     /// The stretch around a clock change that `edge` lies strictly inside, or `edge` twice.
     fn uncut(&self, edge: Timestamp) -> (Timestamp, Timestamp) {
-        for pair in self.segments().windows(2) {
+        // A change moves the clock by less than FAR: only those near the edge can reach it.
+        let near =
+            self.segment_at(edge.millis().saturating_sub(FAR))..=self.segment_at(edge.millis().saturating_add(FAR));
+        for pair in self.segments().get(near).unwrap_or_default().windows(2) {
             let shift = pair[1].offset - pair[0].offset;
             let (first, last) = (pair[1].from.min(pair[1].from + shift), pair[1].from + shift.abs());
             if first < edge.millis() && edge.millis() < last {

@@ -77,7 +77,8 @@ impl World {
         let first_day = if random.chance(50) { 1_709_251_200_000 } else { 1_728_518_400_000 };
         let near = (size.live_days - 10).max(1);
         let begin = first_day + (21 - near.min(21)) * DAY / 2 + random.below(DAY);
-        let end = begin + size.live_days * DAY + QUIET;
+        // Whatever was due a moment before is done by then.
+        let end = quarter(begin + size.live_days * DAY + QUIET) + 13 * MINUTE;
         let mut world = Self {
             size,
             begin,
@@ -278,30 +279,32 @@ impl Follower {
                         plain.map(|s| (s.from.millis(), s.to.map_or(FOREVER, Timestamp::millis), s.status)).collect()
                     };
                     let held = self.timelines.entry((id, agent.clone())).or_default();
-                    let shown: Vec<(i64, i64, String)> = held
-                        .iter()
-                        .filter(|s| s.0 < to && s.1 > from)
-                        .map(|s| (s.0.max(from), s.1.min(to), s.2.clone()))
-                        .collect();
+                    // All that touches the stretch, from there on cut or joined.
+                    let first = held.partition_point(|s| s.1 < from);
+                    let last = held.partition_point(|s| s.0 <= to);
+                    let near: Pieces = held[first..last].to_vec();
+                    let inside = near.iter().filter(|s| s.0 < to && s.1 > from);
+                    let shown: Pieces = inside.map(|s| (s.0.max(from), s.1.min(to), s.2.clone())).collect();
                     let before = plain(before);
                     if shown != before {
                         self.complaints
                             .push(format!("{agent} {from}..{to} showed {shown:?}, the feed says {before:?}"));
                     }
-                    let mut pieces: Vec<(i64, i64, String)> = Vec::new();
-                    for s in held.drain(..) {
+                    let mut pieces: Pieces = plain(after);
+                    for s in near {
                         pieces.push((s.0, s.1.min(from), s.2.clone()));
                         pieces.push((s.0.max(to), s.1, s.2));
                     }
-                    pieces.extend(plain(after));
                     pieces.retain(|s| s.0 < s.1);
                     pieces.sort();
+                    let mut joined: Pieces = Vec::with_capacity(pieces.len());
                     for piece in pieces {
-                        match held.last_mut() {
+                        match joined.last_mut() {
                             Some(last) if last.1 == piece.0 && last.2 == piece.2 => last.1 = piece.1,
-                            _ => held.push(piece),
+                            _ => joined.push(piece),
                         }
                     }
+                    held.splice(first..last, joined);
                 }
                 _ => {}
             }
