@@ -4,6 +4,30 @@
 //! **partner** implements [`Connector`](connector::Connector) with `injixo-core` and `injixo-model` alone. Whoever only
 //! wants sums uses [`aggregate`] without a store.
 //!
+//! # A host that runs for years
+//!
+//! ```no_run
+//! # async fn example(connector: impl injixo_core::connector::Connector) -> injixo_core::Result<()> {
+//! use injixo_core::model::Millis;
+//! use injixo_core::{Activity, MemoryStore, Policy, Runtime};
+//!
+//! let runtime = Runtime::new(MemoryStore::new());
+//! let policy = Policy::new().reference_time(Millis::from_mins(5));
+//! runtime.add_with("Hotline", connector, policy).await?;       // or opens the one of that name; checks
+//! let service = runtime.start();                               // imports on its own from now on
+//!
+//! let mut changes = runtime.changes(0).await?;                 // or the revision that was seen last
+//! println!("{:?}", changes.next().await?);                     // a correction three weeks back comes like a new quarter hour
+//! let mut board = runtime.live("Hotline").await?;              // first everyone as of now, then each change
+//! println!("{:?}", board.next().await);
+//! runtime.pause("Hotline").await?;                             // and resume: what was missed is fetched
+//! println!("{:?}", runtime.status().await?);                   // current, behind, waiting until T, blocked: and why
+//! runtime.mapping("Hotline").activity("Lunch", Activity(7)).await?; // history shows it at once
+//! service.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | name | description | default |

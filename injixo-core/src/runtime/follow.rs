@@ -162,7 +162,11 @@ impl Runtime {
             loop {
                 let now = self.now().await.unwrap_or_else(|_| self.clock.now());
                 match import::keep_live(target, &gathered, now).await {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        let labels = [("integration", target.integration.to_string())];
+                        metrics::counter!("injixo_live_words_total", &labels).increment(gathered.len() as u64);
+                        break;
+                    }
                     Err(error) if error.kind() == ErrorKind::Unavailable => {
                         tracing::warn!(%error, "what the live source said cannot be kept for the moment");
                         self.clock.sleep_until(self.clock.now().after(RETRY)).await;

@@ -248,7 +248,8 @@ impl Runtime {
     }
 
     async fn failed(&self, work: &WorkRecord, state: &mut LaneState, error: &Error) -> Timestamp {
-        metrics::counter!("injixo_failures_total", "integration" => work.integration.to_string()).increment(1);
+        let labels = [("integration", work.integration.to_string()), ("lane", format!("{:?}", work.lane))];
+        metrics::counter!("injixo_failures_total", &labels).increment(1);
         let now = self.now().await.unwrap_or_else(|_| self.clock.now());
         match state.failed(error, work, now) {
             Next::At(at) => {

@@ -366,10 +366,11 @@ impl Job {
         let report = answer.commit(&self.target(runtime), may_empty, cx).await?;
         runtime.committed();
         let labels =
-            [("integration", self.record.name.clone()), ("why", super::lane::why_text(self.task.why).to_owned())];
+            [("integration", self.record.id.to_string()), ("why", super::lane::why_text(self.task.why).to_owned())];
         metrics::counter!("injixo_imports_total", &labels).increment(1);
         metrics::counter!("injixo_rows_imported_total", &labels).increment(report.imported);
         metrics::counter!("injixo_rows_rejected_total", &labels).increment(report.rejected);
+        metrics::histogram!("injixo_import_seconds", &labels).record(report.elapsed.as_secs_f64());
         tracing::debug!(integration = %self.record.name, %report, "imported");
         Ok(())
     }
