@@ -41,6 +41,15 @@ pub trait RowSink: Send {
     /// When it cannot be kept; the read ends.
     fn rejected(&mut self, row: &RejectedRow) -> Result<()>;
 
+    /// Takes a row that a source wrote as a fact although it cannot be one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be kept; the read ends.
+    fn refused(&mut self, row: &RejectedRow) -> Result<()> {
+        self.rejected(row)
+    }
+
     /// Whether rows of this queue must be rejected, and why.
     fn refuses(&self, _queue: &QueueKey) -> Option<Rule> {
         None
@@ -182,7 +191,8 @@ impl<'s> RowWriter<'s> {
             rule,
             excerpt: RejectedRow::excerpt_of(&format!("{subject}: {value}")),
         };
-        if let Err(error) = self.reject(&row) {
+        self.counts.rejected += 1;
+        if let Err(error) = self.sink.refused(&row) {
             self.failed.get_or_insert(error);
         }
     }

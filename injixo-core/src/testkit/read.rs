@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use injixo_model::{
-    ContactBatch, IntervalBatch, IntervalRow, Millis, Quantity, QueueKey, RejectedRow, Span, StatusBatch, Timestamp,
-    Window,
+    ContactBatch, IntervalBatch, IntervalRow, Millis, Quantity, RejectedRow, Rule, Span, StatusBatch, Timestamp, Window,
 };
 
 use super::fact::{Fact, settle};
@@ -250,6 +249,7 @@ impl<'k> Reader<'k> {
         match ending {
             Ending::Done(outcome) => {
                 rows.note_into(&mut seen);
+                seen.rows += rows.rejected;
                 let facts = rows.facts;
                 look_at(&mut seen, window, &facts, outcome);
                 Ending::Done(Answer { facts, outcome })
@@ -503,8 +503,10 @@ impl RowSink for Rows<'_> {
         Ok(())
     }
 
-    fn refuses(&self, _: &QueueKey) -> Option<injixo_model::Rule> {
-        None
+    fn refused(&mut self, row: &RejectedRow) -> Result<()> {
+        let place = if row.rule == Rule::Required { &mut self.identity } else { &mut self.measures };
+        note(place, || row.to_string());
+        self.rejected(row)
     }
 }
 

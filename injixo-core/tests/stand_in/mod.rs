@@ -562,7 +562,7 @@ impl StatusSource for Desk {
                 // Neither the end, nor later the span that began before.
                 Defect::ForgetsEnds if row.start < window.from() => continue,
                 Defect::ForgetsEnds => end = end.filter(|end| *end < window.to()),
-                Defect::NegativeTime => end = end.map(|_| start.before(Millis::from_secs(1))),
+                Defect::NegativeTime if row.id % 5 == 3 => end = end.map(|_| start.before(Millis::from_secs(1))),
                 Defect::Silent => continue,
                 _ => {}
             }
