@@ -42,6 +42,11 @@ impl Coverage {
 
     /// Adds `window`.
     pub fn insert(&mut self, window: Window) {
+        // Most come in order.
+        if self.windows.last().is_none_or(|last| last.to() < window.from()) {
+            self.windows.push(window);
+            return;
+        }
         let first = self.windows.partition_point(|held| held.to() < window.from());
         let past = self.windows.partition_point(|held| held.from() <= window.to());
         let (mut from, mut to) = (window.from(), window.to());

@@ -144,7 +144,11 @@ impl Runtime {
         let before = now.before(deepest).before(DAY).min(first_asked);
         let fewer = compacted(&noted.covered, policy.late, before);
         if fewer.len() < noted.covered.len() {
-            let joined: Vec<Covered> = fewer.iter().filter(|piece| !noted.covered.contains(piece)).copied().collect();
+            let is_new = |piece: &&Covered| {
+                let held = noted.covered.binary_search_by_key(&piece.window.from(), |held| held.window.from());
+                held.ok().map(|index| &noted.covered[index]) != Some(*piece)
+            };
+            let joined: Vec<Covered> = fewer.iter().filter(is_new).copied().collect();
             transaction.put_coverage(stream, &joined).await?;
         }
         Ok(fewer)

@@ -210,8 +210,11 @@ impl Transaction for MemoryTransaction {
         subjects.extend(subject.map(Some));
         for subject in subjects {
             let from = (stream, subject, Timestamp::from_millis(i64::MIN));
-            let rows = self.tables.coverage.range(from..(stream, subject, window.to()));
-            found.extend(rows.map(|(_, held)| *held).filter(|held| held.window.to() > window.from()));
+            // They do not overlap: going back from the window's end, the first one that lies before it is the last to look at.
+            let rows = self.tables.coverage.range(from..(stream, subject, window.to())).rev();
+            let begin = found.len();
+            found.extend(rows.map(|(_, held)| *held).take_while(|held| held.window.to() > window.from()));
+            found[begin..].reverse();
         }
         Ok(found)
     }

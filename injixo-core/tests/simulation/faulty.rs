@@ -36,10 +36,12 @@ pub(crate) enum Bug {
     RequestsForgotten,
     /// The first and last fact of a queue or agent are not kept up to date.
     SubjectsNotUpdated,
+    /// Some imports do not reach the log.
+    LogLosesImports,
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::WindowClosedAtBothEnds,
         Self::CoverageBeforeFacts,
         Self::ResumeForgetsGap,
@@ -52,6 +54,7 @@ impl Bug {
         Self::PauseDoesNotHold,
         Self::RequestsForgotten,
         Self::SubjectsNotUpdated,
+        Self::LogLosesImports,
     ];
 }
 
@@ -223,6 +226,9 @@ impl Transaction for Faulty {
     }
     async fn add_import(&mut self, import: &ImportRecord) -> Result<u64> {
         self.imports.push(import.clone());
+        if self.has(Bug::LogLosesImports) && self.store.faults.lock().unwrap().random.chance(3) {
+            return Ok(1);
+        }
         self.inner().add_import(import).await
     }
     async fn set_again(&mut self, imports: &[u64], again: bool) -> Result<()> {
