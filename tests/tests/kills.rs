@@ -8,19 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use injixo_connectors::core::{Runtime, SqliteStore};
-use injixo_tests::{CONTACTS, file, naive_quarters, quarters, utc};
+use injixo_tests::{CONTACTS, Random, file, is_long, naive_quarters, quarters, utc};
 
 const QUEUES: [&str; 3] = ["Sales", "Service", "Support"];
-
-/// A pseudo-random number, the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 type Row = (&'static str, i64, i64);
 
@@ -77,7 +67,7 @@ async fn a_killed_import_is_there_whole_or_not_at_all() {
     let schema = file(folder.path(), "schema.toml", CONTACTS);
     let (files, states) = files(folder.path());
     let states: Vec<String> = states.into_iter().map(naive_quarters).collect();
-    let wanted = if std::env::var("INJIXO_TEST_LONG").is_ok_and(|long| long == "1") { 1_000 } else { 50 };
+    let wanted = if is_long() { 1_000 } else { 50 };
     let mut random = Random(11);
     let (mut killed, mut between, mut seen) = (0, 0, vec![0; states.len()]);
     let mut round = 0;

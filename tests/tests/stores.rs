@@ -14,6 +14,7 @@ use injixo_connectors::core::connector::{
 };
 use injixo_connectors::core::model::{Channel, IntervalLength, Millis, Timestamp, Window};
 use injixo_connectors::core::{Error, ErrorKind, Integration, LiveUpdate, PostgresStore, Result, Runtime, SqliteStore};
+use injixo_tests::Random;
 use sqlx::{AnyPool, Row};
 
 const DAY: i64 = 86_400;
@@ -233,14 +234,8 @@ async fn an_unchanged_day_read_96_times_writes_nothing_but_coverage_and_the_log(
     }
 }
 
-/// A pseudo-random number, the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: i64) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        i64::try_from((self.0 >> 33) % u64::try_from(bound).unwrap()).unwrap()
-    }
+fn below(random: &mut Random, bound: i64) -> i64 {
+    i64::try_from(random.below(u64::try_from(bound).unwrap())).unwrap()
 }
 
 /// What tools see: the views, in one form for both databases.
@@ -303,22 +298,22 @@ async fn tables_for_readers_show_what_the_api_derives() {
             {
                 let mut holds = listed.holds.lock().unwrap();
                 for _ in 0..30 {
-                    let queue = ["Sales", "Service", "Support"][usize::try_from(random.below(3)).unwrap()];
-                    holds.calls.push((queue, BEGIN + random.below(3 * DAY), random.below(900)));
-                    let start = BEGIN + random.below(3 * DAY);
-                    let end = (random.below(10) > 1).then(|| start + random.below(8_000));
-                    let status = ["Ready", "On Call", "Break"][usize::try_from(random.below(3)).unwrap()];
-                    holds.spans.push((format!("agent {}", random.below(3)), status, start, end));
+                    let queue = ["Sales", "Service", "Support"][usize::try_from(below(&mut random, 3)).unwrap()];
+                    holds.calls.push((queue, BEGIN + below(&mut random, 3 * DAY), below(&mut random, 900)));
+                    let start = BEGIN + below(&mut random, 3 * DAY);
+                    let end = (below(&mut random, 10) > 1).then(|| start + below(&mut random, 8_000));
+                    let status = ["Ready", "On Call", "Break"][usize::try_from(below(&mut random, 3)).unwrap()];
+                    holds.spans.push((format!("agent {}", below(&mut random, 3)), status, start, end));
                 }
                 for _ in 0..10 {
-                    let gone = usize::try_from(random.below(i64::try_from(holds.calls.len()).unwrap())).unwrap();
+                    let gone = usize::try_from(below(&mut random, i64::try_from(holds.calls.len()).unwrap())).unwrap();
                     holds.calls.swap_remove(gone);
-                    let gone = usize::try_from(random.below(i64::try_from(holds.spans.len()).unwrap())).unwrap();
+                    let gone = usize::try_from(below(&mut random, i64::try_from(holds.spans.len()).unwrap())).unwrap();
                     holds.spans.swap_remove(gone);
                 }
             }
-            let from = random.below(3 * DAY) / 900 * 900;
-            let to = from + 900 * (1 + random.below(150));
+            let from = below(&mut random, 3 * DAY) / 900 * 900;
+            let to = from + 900 * (1 + below(&mut random, 150));
             integration.import_contacts(window(from, to)).await.unwrap();
             integration.import_statuses(window(from, to)).await.unwrap();
             let (seen, derived) = (seen_with_sql(kind, &beside).await, derived(&runtime).await);
@@ -338,7 +333,7 @@ async fn tables_for_readers_show_what_the_api_derives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_changes_are_seen_within_a_second_while_a_back_fill_runs() {
-    let is_long = std::env::var("INJIXO_TEST_LONG").is_ok_and(|long| long == "1");
+    let is_long = injixo_tests::is_long();
     let folder = tempfile::tempdir().unwrap();
     for (kind, runtime, _) in databases(folder.path()).await {
         let live = Arc::new(Live {
