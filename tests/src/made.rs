@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use injixo_connectors::core::connector::{
-    Budget, CheckReport, Connector, ConnectorInfo, ContactSource, ContactWriter, Context, Limits, Outcome, StatusSource,
-    StatusWriter,
+    Budget, CheckReport, Connector, ConnectorInfo, ContactSource, ContactWriter, Context, Limits, Outcome,
+    StatusSource, StatusWriter,
 };
 use injixo_connectors::core::model::{Channel, Millis, Timestamp, Window};
 use injixo_connectors::core::{LookBack, Policy, Result};

@@ -9,6 +9,7 @@
 //! - `hold=FILE`: its system does not answer as long as this file is there;
 //! - `permits=NUMBER/SECONDS`: what its credentials allow;
 //! - `log=FILE`: each read is noted there with the time of the machine in milliseconds;
+//! - `start=FILE`: it begins to import when this file is there;
 //! - `ends=no`: it goes on until it is killed.
 
 use std::io::Write as _;
@@ -24,7 +25,9 @@ use injixo_tests::made::{Made, Reads};
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [store, from, to, options @ ..] = &args[..] else { panic!("usage: runtime_child STORE FROM TO [KEY=VALUE…]") };
+    let [store, from, to, options @ ..] = &args[..] else {
+        panic!("usage: runtime_child STORE FROM TO [KEY=VALUE…]")
+    };
     let option = |key: &str| options.iter().find_map(|option| option.strip_prefix(&format!("{key}=")));
     let number = |key: &str, default: u64| option(key).map_or(default, |value| value.parse().expect(key));
     let (from, to) = (from.parse().expect("FROM"), to.parse().expect("TO"));
@@ -62,6 +65,9 @@ async fn main() {
     let name = option("name").unwrap_or("made");
     patiently(async || runtime.add_with(name, made.clone(), Made::policy((days_since(from)).max(1))).await).await;
     say("open");
+    while option("start").is_some_and(|start| !std::path::Path::new(start).exists()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let service = runtime.start();
     loop {
         tokio::time::sleep(Duration::from_millis(20)).await;

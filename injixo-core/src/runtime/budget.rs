@@ -42,19 +42,24 @@ fn share(why: Why) -> u64 {
     }
 }
 
+/// How long a permit counts: its time, and a little more, since what is asked may arrive later than it was permitted.
+fn counts_for(per: Millis) -> i64 {
+    per.get() + (per.get() / 10).min(1_000)
+}
+
 impl Credential {
     fn take(&mut self, budget: &Budget, cost: u32, why: Why, who: &str, now: Timestamp, until: Timestamp) -> Permit {
         let at = now.millis();
         if let Some(refused) = &self.refused {
             return Permit::Refused(refused.clone());
         }
-        let longest = budget.permits.iter().map(|permits| permits.per.get()).max().unwrap_or(0);
+        let longest = budget.permits.iter().map(|permits| counts_for(permits.per)).max().unwrap_or(0);
         self.granted.retain(|granted| granted.0 > at - longest);
         self.running.retain(|running| running.1 > at && running.0 != who);
         let mut wait = self.not_before.max(at);
         for permits in &budget.permits {
             let allowed = (u64::from(permits.number) * share(why) / 100).max(u64::from(cost));
-            let per = permits.per.get();
+            let per = counts_for(permits.per);
             let mut used: u64 =
                 self.granted.iter().filter(|granted| granted.0 > at - per).map(|granted| u64::from(granted.1)).sum();
             for granted in self.granted.iter().filter(|granted| granted.0 > at - per) {
@@ -161,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn waits_until_the_oldest_permit_is_a_minute_old() {
+    fn waits_until_the_oldest_permit_is_a_minute_and_a_second_old() {
         let budget = Budget::new(["acme", "amy"]).permits(2, Millis::from_secs(60));
         let mut credential = Credential::default();
         assert_eq!(take(&mut credential, &budget, Why::Newest, 0), Permit::Granted);
         assert_eq!(take(&mut credential, &budget, Why::Newest, 10), Permit::Granted);
-        assert_eq!(take(&mut credential, &budget, Why::Newest, 20), Permit::Wait(at(60)));
-        assert_eq!(take(&mut credential, &budget, Why::Newest, 60), Permit::Granted);
-        assert_eq!(take(&mut credential, &budget, Why::Newest, 61), Permit::Wait(at(70)));
+        assert_eq!(take(&mut credential, &budget, Why::Newest, 20), Permit::Wait(at(61)));
+        assert_eq!(take(&mut credential, &budget, Why::Newest, 61), Permit::Granted);
+        assert_eq!(take(&mut credential, &budget, Why::Newest, 62), Permit::Wait(at(71)));
     }
 
     #[test]
@@ -177,11 +182,11 @@ mod tests {
         let mut credential = Credential::default();
         assert_eq!(take(&mut credential, &budget, Why::BackFill, 0), Permit::Granted);
         assert_eq!(take(&mut credential, &budget, Why::BackFill, 1), Permit::Granted);
-        assert_eq!(take(&mut credential, &budget, Why::BackFill, 2), Permit::Wait(at(60)));
+        assert_eq!(take(&mut credential, &budget, Why::BackFill, 2), Permit::Wait(at(61)));
         assert_eq!(take(&mut credential, &budget, Why::LookBack, 2), Permit::Granted);
-        assert_eq!(take(&mut credential, &budget, Why::LookBack, 3), Permit::Wait(at(60)));
+        assert_eq!(take(&mut credential, &budget, Why::LookBack, 3), Permit::Wait(at(61)));
         assert_eq!(take(&mut credential, &budget, Why::Newest, 3), Permit::Granted);
-        assert_eq!(take(&mut credential, &budget, Why::Newest, 4), Permit::Wait(at(60)));
+        assert_eq!(take(&mut credential, &budget, Why::Newest, 4), Permit::Wait(at(61)));
     }
 
     #[test]
@@ -222,7 +227,7 @@ mod tests {
                 now += step;
                 match credential.take(&budget, cost, whys[why], "a", at(now), at(now)) {
                     Permit::Granted => granted.push((now, cost)),
-                    Permit::Wait(until) => prop_assert!(until > at(now) && until <= at(now + 600)),
+                    Permit::Wait(until) => prop_assert!(until > at(now) && until <= at(now + 601)),
                     Permit::Refused(_) => prop_assert!(false),
                 }
             }

@@ -103,7 +103,7 @@ impl Runtime {
         }
         let generation = record.config.is_some().then_some(record.generation);
         let built = Built { connector: Arc::clone(&connector), generation };
-        self.shared.connectors().insert(record.id, built);
+        self.shared.hand_over(record.id, built);
         self.shared.wake.notify_one();
         Ok(Integration { runtime: self.clone(), id: record.id, zone, connector, cx: self.context() })
     }
@@ -209,7 +209,7 @@ impl Runtime {
             ..record
         };
         let generation = config.is_some().then_some(edited.generation + 1);
-        self.shared.connectors().insert(edited.id, Built { connector, generation });
+        self.shared.hand_over(edited.id, Built { connector, generation });
         self.change(transaction, edited, due, true).await
     }
 

@@ -17,7 +17,7 @@ mod service;
 mod status;
 mod windows;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -65,6 +65,8 @@ struct Shared {
     /// How to cancel the work that goes on in this process.
     working: Mutex<HashMap<(u32, Lane), watch::Sender<bool>>>,
     boards: Mutex<HashMap<u32, Arc<follow::Board>>>,
+    /// Integrations whose connectors only other processes have, and until when that is believed.
+    foreign: Mutex<BTreeMap<u32, Timestamp>>,
     /// Something became due sooner than it was planned.
     wake: Notify,
     /// Something was committed.
@@ -96,6 +98,24 @@ impl Shared {
 
     fn boards(&self) -> MutexGuard<'_, HashMap<u32, Arc<follow::Board>>> {
         self.boards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The integrations that this process cannot work on.
+    fn foreign(&self, now: Timestamp) -> BTreeSet<u32> {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.retain(|_, until| *until > now);
+        foreign.keys().copied().collect()
+    }
+
+    /// Notes that this process cannot work on an integration.
+    fn is_foreign(&self, integration: u32, until: Timestamp) {
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(integration, until);
+    }
+
+    /// Keeps the connector of an integration at hand.
+    fn hand_over(&self, integration: u32, built: Built) {
+        self.connectors().insert(integration, built);
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).remove(&integration);
     }
 
     /// Ends the work on an integration that goes on in this process.
@@ -215,7 +235,7 @@ impl Runtime {
         };
         let connector = self.registry.build_named(&record.connector, config, &*self.secrets).await?;
         let built = Built { connector: Arc::clone(&connector), generation: Some(record.generation) };
-        self.shared.connectors().insert(record.id, built);
+        self.shared.hand_over(record.id, built);
         Ok(connector)
     }
 }

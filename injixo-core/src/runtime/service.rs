@@ -135,11 +135,12 @@ impl Scheduler {
             *extend_at = local.after(look);
         }
         let mut next = local.after(look).min(*extend_at);
+        let foreign = self.runtime.shared.foreign(local);
         let mut reading = self.runtime.store.read().await?;
         let now = reading.now().await?.unwrap_or(local);
         let mut due = [None; 3];
         for (group, due) in groups.iter().zip(&mut due) {
-            *due = reading.next_claim(group.lanes).await?;
+            *due = reading.next_claim(group.lanes, &foreign).await?;
         }
         drop(reading);
         for ((group, running), due) in groups.iter().zip(running).zip(due) {
@@ -152,7 +153,7 @@ impl Scheduler {
             let mut transaction = self.runtime.store.write().await?;
             let now = transaction.now().await?.unwrap_or(local);
             let lease = Lease { owner: self.owner.clone(), until: now.after(self.runtime.lease) };
-            let claimed = transaction.claim(group.lanes, &lease, now, free.min(64)).await?;
+            let claimed = transaction.claim(group.lanes, &foreign, &lease, now, free.min(64)).await?;
             transaction.commit().await?;
             if !claimed.is_empty() {
                 next = local;
@@ -269,9 +270,10 @@ impl Runtime {
         let connector = match self.connector(&record).await {
             Ok(connector) => connector,
             Err(error) if record.config.is_none() => {
-                // Another process may have it.
+                // Another process may have it: then it is not to wait because of this one.
                 state.waits_for = Some(error.to_string());
-                return Ok(After::Rest(self.now().await?.after(SOON)));
+                self.shared.is_foreign(record.id, self.clock.now().after(SOON));
+                return Ok(After::Rest(work.due));
             }
             Err(error) => return Err(error),
         };

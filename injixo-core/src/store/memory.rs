@@ -1,6 +1,6 @@
 //! A store that lives as long as the process, for tests and for work without a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -343,12 +343,20 @@ impl Transaction for MemoryTransaction {
         Ok(())
     }
 
-    async fn claim(&mut self, lanes: &[Lane], lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<WorkRecord>> {
+    async fn claim(
+        &mut self,
+        lanes: &[Lane],
+        except: &BTreeSet<u32>,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<WorkRecord>> {
         let limit = limit as usize;
         let mut found: Vec<(Lane, Timestamp, u32)> = Vec::new();
         for &lane in lanes {
             let due = (lane, Timestamp::from_millis(i64::MIN), 0)..=(lane, now, u32::MAX);
-            found.extend(self.tables.claims.range(due).map(|(key, ())| *key).take(limit));
+            let wanted = self.tables.claims.range(due).map(|(key, ())| *key).filter(|key| !except.contains(&key.2));
+            found.extend(wanted.take(limit));
         }
         found.sort_unstable_by_key(|(lane, at, id)| (*at, *lane, *id));
         let mut claimed = Vec::new();
@@ -361,10 +369,10 @@ impl Transaction for MemoryTransaction {
         Ok(claimed)
     }
 
-    async fn next_claim(&mut self, lanes: &[Lane]) -> Result<Option<Timestamp>> {
+    async fn next_claim(&mut self, lanes: &[Lane], except: &BTreeSet<u32>) -> Result<Option<Timestamp>> {
         let first = |lane: &Lane| {
             let of_lane = (*lane, Timestamp::from_millis(i64::MIN), 0)..=(*lane, Timestamp::MAX, u32::MAX);
-            self.tables.claims.range(of_lane).next().map(|((_, at, _), ())| *at)
+            self.tables.claims.range(of_lane).find(|(key, ())| !except.contains(&key.2)).map(|((_, at, _), ())| *at)
         };
         Ok(lanes.iter().filter_map(first).min().filter(|at| *at < Timestamp::MAX))
     }

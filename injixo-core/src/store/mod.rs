@@ -15,6 +15,7 @@ mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -169,12 +170,20 @@ pub trait Transaction: Debug + Send {
     async fn put_work(&mut self, work: &[WorkRecord]) -> Result<()>;
 
     /// Claims up to `limit` pieces of work of the named lanes that are due and that nobody holds (or no longer holds) at
-    /// `now`, those due longest first. Each gets `lease`, the next fencing number and no window. Work that another
-    /// transaction is claiming is passed over.
-    async fn claim(&mut self, lanes: &[Lane], lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<WorkRecord>>;
+    /// `now`, those due longest first, but for that on the integrations in `except`. Each gets `lease`, the next fencing
+    /// number and no window. Work that another transaction is claiming is passed over.
+    async fn claim(
+        &mut self,
+        lanes: &[Lane],
+        except: &BTreeSet<u32>,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<WorkRecord>>;
 
-    /// The earliest instant at which work of the named lanes can be claimed: when it is due, and nobody holds it any more.
-    async fn next_claim(&mut self, lanes: &[Lane]) -> Result<Option<Timestamp>>;
+    /// The earliest instant at which work of the named lanes, but for that on the integrations in `except`, can be claimed: when
+    /// it is due, and nobody holds it any more.
+    async fn next_claim(&mut self, lanes: &[Lane], except: &BTreeSet<u32>) -> Result<Option<Timestamp>>;
 
     /// Makes the leases of `lease.owner` last until `lease.until`.
     async fn extend_leases(&mut self, lease: &Lease) -> Result<()>;

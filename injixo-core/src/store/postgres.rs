@@ -76,6 +76,8 @@ impl PostgresStore {
         let options = options.application_name("injixo").options([
             ("search_path", schema),
             ("lock_timeout", "60s"),
+            // A process that freezes in the middle of a transaction would keep all others from what it has locked.
+            ("idle_in_transaction_session_timeout", "30s"),
             ("tcp_keepalives_idle", "30"),
             ("tcp_keepalives_interval", "10"),
             ("tcp_keepalives_count", "3"),

@@ -19,6 +19,9 @@ use injixo_model::{Channel, Millis, RejectedRow, Rule, Timestamp, Window};
 use super::*;
 use crate::connector::Stream;
 
+/// Claims without an exception.
+const NONE: BTreeSet<u32> = BTreeSet::new();
+
 /// A store to be checked.
 #[derive(Debug, Clone)]
 struct Subjected {

@@ -1,5 +1,6 @@
 //! A store whose commits may fail, before or after they are applied, and into which bugs can be planted.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -258,11 +259,18 @@ impl Transaction for Faulty {
         }
         self.inner().put_work(work).await
     }
-    async fn claim(&mut self, lanes: &[Lane], lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<WorkRecord>> {
-        self.inner().claim(lanes, lease, now, limit).await
+    async fn claim(
+        &mut self,
+        lanes: &[Lane],
+        except: &BTreeSet<u32>,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<WorkRecord>> {
+        self.inner().claim(lanes, except, lease, now, limit).await
     }
-    async fn next_claim(&mut self, lanes: &[Lane]) -> Result<Option<Timestamp>> {
-        self.inner().next_claim(lanes).await
+    async fn next_claim(&mut self, lanes: &[Lane], except: &BTreeSet<u32>) -> Result<Option<Timestamp>> {
+        self.inner().next_claim(lanes, except).await
     }
     async fn extend_leases(&mut self, lease: &Lease) -> Result<()> {
         self.inner().extend_leases(lease).await

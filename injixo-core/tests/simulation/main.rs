@@ -563,10 +563,9 @@ async fn judge_log(world: &World, store: &FaultyStore, runtime: &Runtime) -> Vec
         log.reverse();
         let line = |import: &ImportRecord| ImportRecord { id: 0, ..import.clone() };
         let held: Vec<ImportRecord> = log.iter().map(line).collect();
-        let faults = store.faults.lock().unwrap();
+        let all = store.faults.lock().unwrap().logged.clone();
         let committed: Vec<ImportRecord> =
-            faults.logged.iter().filter(|import| import.stream.integration == id).map(line).collect();
-        drop(faults);
+            all.iter().filter(|import| import.stream.integration == id).map(line).collect();
         if held != committed {
             complain(format!("{} lines, {} imports were committed", held.len(), committed.len()));
         }

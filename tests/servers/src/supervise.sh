@@ -22,7 +22,7 @@ while read -r command argument; do
         ;;
     start)
         "$@" "$programs/postgres" -D "$folder/data" -p "$argument" -c listen_addresses=127.0.0.1 \
-            -c unix_socket_directories= -c fsync=off -c full_page_writes=off -c max_connections=400 \
+            -c unix_socket_directories= -c fsync=off -c full_page_writes=off -c max_connections=600 \
             >>"$folder/log" 2>&1 </dev/null &
         server=$!
         echo yes

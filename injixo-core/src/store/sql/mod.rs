@@ -9,6 +9,7 @@ mod statement;
 mod tables;
 mod work;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -210,12 +211,19 @@ impl<D: Driver> Transaction for SqlTransaction<D> {
         work::put_work(&mut self.db, work).await
     }
 
-    async fn claim(&mut self, lanes: &[Lane], lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<WorkRecord>> {
-        work::claim(&mut self.db, lanes, lease, now, limit).await
+    async fn claim(
+        &mut self,
+        lanes: &[Lane],
+        except: &BTreeSet<u32>,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<WorkRecord>> {
+        work::claim(&mut self.db, (lanes, except), lease, now, limit).await
     }
 
-    async fn next_claim(&mut self, lanes: &[Lane]) -> Result<Option<Timestamp>> {
-        work::next_claim(&mut self.db, lanes).await
+    async fn next_claim(&mut self, lanes: &[Lane], except: &BTreeSet<u32>) -> Result<Option<Timestamp>> {
+        work::next_claim(&mut self.db, (lanes, except)).await
     }
 
     async fn extend_leases(&mut self, lease: &Lease) -> Result<()> {

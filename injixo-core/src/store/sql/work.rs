@@ -1,6 +1,6 @@
 //! Who works on what, and what is remembered for credentials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use injixo_model::Timestamp;
 
@@ -83,33 +83,42 @@ pub(super) async fn put_work<D: Driver>(db: &mut D, work: &[WorkRecord]) -> Resu
     Ok(())
 }
 
-/// `($3, $4)` for as many lanes, behind the values that are there.
-fn lane_list(lanes: &[Lane], values: &mut Vec<Value>) -> String {
-    let mut list = String::new();
-    for &lane in lanes {
-        values.push((lane as i64).into());
-        list.push_str(if list.is_empty() { "(" } else { ", " });
-        list.push_str(&format!("${}", values.len()));
+/// Lanes, and integrations that do not count.
+type Wanted<'a> = (&'a [Lane], &'a BTreeSet<u32>);
+
+/// `lane IN ($3, $4) AND integration NOT IN ($5)`, behind the values that are there.
+fn is_wanted((lanes, except): Wanted<'_>, values: &mut Vec<Value>) -> String {
+    let mut list = |all: &mut dyn Iterator<Item = Value>| {
+        let places = all.map(|value| {
+            values.push(value);
+            format!("${}", values.len())
+        });
+        places.collect::<Vec<_>>().join(", ")
+    };
+    let lanes = list(&mut lanes.iter().map(|&lane| (lane as i64).into()));
+    let except = list(&mut except.iter().map(|&id| id.into()));
+    if except.is_empty() {
+        format!("lane IN ({lanes})")
+    } else {
+        format!("lane IN ({lanes}) AND integration NOT IN ({except})")
     }
-    list.push(')');
-    list
 }
 
 pub(super) async fn claim<D: Driver>(
     db: &mut D,
-    lanes: &[Lane],
+    wanted: Wanted<'_>,
     lease: &Lease,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<WorkRecord>> {
-    if lanes.is_empty() {
+    if wanted.0.is_empty() {
         return Ok(Vec::new());
     }
     let mut values = values![now, limit];
-    let lanes = lane_list(lanes, &mut values);
+    let is_wanted = is_wanted(wanted, &mut values);
     let lock = db.free_row_lock();
     let statement = format!(
-        "SELECT {COLUMNS} FROM work WHERE lane IN {lanes} AND claimable <= $1
+        "SELECT {COLUMNS} FROM work WHERE {is_wanted} AND claimable <= $1
         ORDER BY claimable, lane, integration LIMIT $2{lock}"
     );
     let rows = db.query(Sql::recurring(statement), values).await?;
@@ -123,13 +132,13 @@ pub(super) async fn claim<D: Driver>(
     Ok(claimed)
 }
 
-pub(super) async fn next_claim<D: Driver>(db: &mut D, lanes: &[Lane]) -> Result<Option<Timestamp>> {
-    if lanes.is_empty() {
+pub(super) async fn next_claim<D: Driver>(db: &mut D, wanted: Wanted<'_>) -> Result<Option<Timestamp>> {
+    if wanted.0.is_empty() {
         return Ok(None);
     }
     let mut values = values![Timestamp::MAX];
-    let lanes = lane_list(lanes, &mut values);
-    let statement = format!("SELECT min(claimable) FROM work WHERE lane IN {lanes} AND claimable < $1");
+    let is_wanted = is_wanted(wanted, &mut values);
+    let statement = format!("SELECT min(claimable) FROM work WHERE {is_wanted} AND claimable < $1");
     let rows = db.query(Sql::recurring(statement), values).await?;
     rows.first().map_or(Ok(None), |row| row.opt_instant(0))
 }

@@ -46,7 +46,7 @@ pub(super) async fn dump(store: &dyn Store) -> Vec<String> {
     }
     lines.extend(read.work(None).await.unwrap().iter().map(|work| format!("{work:?}")));
     for lane in [Lane::Live, Lane::Deliveries, Lane::StatusesBackfill] {
-        lines.push(format!("{:?}", read.next_claim(&[lane, Lane::Contacts]).await.unwrap()));
+        lines.push(format!("{:?}", read.next_claim(&[lane, Lane::Contacts], &NONE).await.unwrap()));
     }
     for key in ["a", "b"] {
         lines.push(format!("{:?}", read.lock_credential(key).await.unwrap()));

@@ -23,11 +23,11 @@ async fn who_claims_passes_over_what_another_claims() {
     write.put_work(&[work(a, Lane::Live, 0), work(b, Lane::Live, 1)]).await.unwrap();
     write.commit().await.unwrap();
     let (mut one, mut two, mut three) = (on.write().await, on.write().await, on.write().await);
-    let claimed = one.claim(&[Lane::Live], &lease("one", 100), at(5), 1).await.unwrap();
+    let claimed = one.claim(&[Lane::Live], &NONE, &lease("one", 100), at(5), 1).await.unwrap();
     assert_eq!(claimed[0].integration, a);
-    let claimed = two.claim(&[Lane::Live], &lease("two", 100), at(5), 9).await.unwrap();
+    let claimed = two.claim(&[Lane::Live], &NONE, &lease("two", 100), at(5), 9).await.unwrap();
     assert_eq!(claimed.iter().map(|work| work.integration).collect::<Vec<_>>(), [b]);
-    assert_eq!(three.claim(&[Lane::Live], &lease("three", 100), at(5), 9).await.unwrap(), []);
+    assert_eq!(three.claim(&[Lane::Live], &NONE, &lease("three", 100), at(5), 9).await.unwrap(), []);
     drop(one);
     two.commit().await.unwrap();
     drop(three);
@@ -37,7 +37,7 @@ async fn who_claims_passes_over_what_another_claims() {
     assert_eq!((locked.fence, locked.lease), (0, None));
     assert_eq!(write.lock_work(b, Lane::Live).await.unwrap().unwrap().lease, Some(lease("two", 100)));
     let mut other = on.write().await;
-    assert_eq!(other.claim(&[Lane::Live], &lease("x", 300), at(200), 9).await.unwrap(), [], "both are locked");
+    assert_eq!(other.claim(&[Lane::Live], &NONE, &lease("x", 300), at(200), 9).await.unwrap(), [], "both are locked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -183,8 +183,8 @@ async fn make(write: &mut dyn Transaction, change: &Change) -> Result<String> {
         }
         Change::Claim(owner, lane, now, limit) => {
             let lanes = &LANES[usize::from(lane)..];
-            let claimed = write.claim(lanes, &lease(&format!("{owner}"), now + 5), at(now), limit).await?;
-            return Ok(format!("{claimed:?} {:?}", write.next_claim(lanes).await?));
+            let claimed = write.claim(lanes, &NONE, &lease(&format!("{owner}"), now + 5), at(now), limit).await?;
+            return Ok(format!("{claimed:?} {:?}", write.next_claim(lanes, &NONE).await?));
         }
         Change::Extend(owner, until) => write.extend_leases(&lease(&format!("{owner}"), until)).await?,
         Change::Credential(is_a, state) => {

@@ -35,6 +35,7 @@ on_every_store![
     the_log_knows_the_last_import,
     the_quarantine_keeps_rows_until_they_are_released,
     claims_take_what_is_due_and_free,
+    claims_leave_out_what_others_must_do,
     the_next_claim_is_when_work_is_due_and_free,
     leases_are_extended_for_their_owner_only,
     credentials_and_mappings_are_kept,
@@ -318,9 +319,9 @@ async fn claims_take_what_is_due_and_free(on: Subjected) {
     write.commit().await.unwrap();
     let mut write = on.write().await;
     let lanes = [Lane::Statuses, Lane::Live, Lane::Deliveries, Lane::Contacts];
-    assert_eq!(write.claim(&[], &lease("me", 200), at(100), 9).await.unwrap(), []);
-    assert_eq!(write.claim(&lanes, &lease("me", 200), at(100), 0).await.unwrap(), []);
-    let claimed = write.claim(&lanes, &lease("me", 200), at(100), 3).await.unwrap();
+    assert_eq!(write.claim(&[], &NONE, &lease("me", 200), at(100), 9).await.unwrap(), []);
+    assert_eq!(write.claim(&lanes, &NONE, &lease("me", 200), at(100), 0).await.unwrap(), []);
+    let claimed = write.claim(&lanes, &NONE, &lease("me", 200), at(100), 3).await.unwrap();
     let mine = |work: &WorkRecord| WorkRecord {
         lease: Some(lease("me", 200)),
         fence: work.fence + 1,
@@ -328,7 +329,7 @@ async fn claims_take_what_is_due_and_free(on: Subjected) {
         ..work.clone()
     };
     assert_eq!(claimed, [mine(&all[5]), mine(&all[0]), mine(&all[4])]);
-    let rest = write.claim(&lanes, &lease("me", 200), at(100), 9).await.unwrap();
+    let rest = write.claim(&lanes, &NONE, &lease("me", 200), at(100), 9).await.unwrap();
     assert_eq!(rest, [mine(&all[2])]);
     assert_eq!(write.lock_work(a, Lane::Live).await.unwrap(), Some(claimed[1].clone()));
     assert_eq!(write.lock_work(b, Lane::Statuses).await.unwrap(), None);
@@ -339,10 +340,29 @@ async fn claims_take_what_is_due_and_free(on: Subjected) {
     assert_eq!(read.work(Some(b)).await.unwrap()[3], all[7]);
 }
 
+async fn claims_leave_out_what_others_must_do(on: Subjected) {
+    let mut write = on.write().await;
+    let mut all = Vec::new();
+    for number in 0..3_i64 {
+        let id = write.put_integration(&integration(&format!("{number}"))).await.unwrap();
+        write.put_work(&[work(id, Lane::Live, 10 + number)]).await.unwrap();
+        all.push(id);
+    }
+    let except = BTreeSet::from([all[0], all[2]]);
+    assert_eq!(write.next_claim(&[Lane::Live], &except).await.unwrap(), Some(at(11)));
+    let claimed = write.claim(&[Lane::Live], &except, &lease("me", 200), at(100), 9).await.unwrap();
+    assert_eq!(claimed.iter().map(|work| work.integration).collect::<Vec<_>>(), [all[1]]);
+    let most = write.claim(&[Lane::Live], &BTreeSet::from([all[0]]), &lease("me", 200), at(100), 1).await.unwrap();
+    assert_eq!(most.iter().map(|work| work.integration).collect::<Vec<_>>(), [all[2]]);
+    let everyone = all.iter().copied().collect();
+    assert_eq!(write.claim(&[Lane::Live], &everyone, &lease("me", 200), at(300), 9).await.unwrap(), []);
+    assert_eq!(write.next_claim(&[Lane::Live], &everyone).await.unwrap(), None);
+}
+
 async fn the_next_claim_is_when_work_is_due_and_free(on: Subjected) {
     let id = on.integration("a").await;
     let mut write = on.write().await;
-    assert_eq!(write.next_claim(&[Lane::Live]).await.unwrap(), None);
+    assert_eq!(write.next_claim(&[Lane::Live], &NONE).await.unwrap(), None);
     let never = WorkRecord { due: Timestamp::MAX, ..work(id, Lane::Statuses, 0) };
     let held = WorkRecord { lease: Some(lease("x", 90)), ..work(id, Lane::Live, 10) };
     write.put_work(&[never, held, work(id, Lane::Contacts, 95)]).await.unwrap();
@@ -353,10 +373,10 @@ async fn the_next_claim_is_when_work_is_due_and_free(on: Subjected) {
         (&[Lane::Deliveries], None),
         (&[], None),
     ] {
-        assert_eq!(write.next_claim(lanes).await.unwrap(), expected.map(at), "{lanes:?}");
+        assert_eq!(write.next_claim(lanes, &NONE).await.unwrap(), expected.map(at), "{lanes:?}");
     }
     write.put_work(&[work(id, Lane::Live, 10)]).await.unwrap();
-    assert_eq!(write.next_claim(&[Lane::Live]).await.unwrap(), Some(at(10)));
+    assert_eq!(write.next_claim(&[Lane::Live], &NONE).await.unwrap(), Some(at(10)));
 }
 
 async fn leases_are_extended_for_their_owner_only(on: Subjected) {
@@ -374,7 +394,7 @@ async fn leases_are_extended_for_their_owner_only(on: Subjected) {
     let until: Vec<_> = read.work(Some(id)).await.unwrap().into_iter().map(|work| work.lease).collect();
     assert_eq!(until, [Some(lease("me", 300)), None, Some(lease("you", 50)), Some(lease("me", 300))]);
     for (lane, expected) in [(Lane::Live, 300), (Lane::Contacts, 50), (Lane::Statuses, 500)] {
-        assert_eq!(read.next_claim(&[lane]).await.unwrap(), Some(at(expected)));
+        assert_eq!(read.next_claim(&[lane], &NONE).await.unwrap(), Some(at(expected)));
     }
 }
 
@@ -480,7 +500,7 @@ async fn change_everything(write: &mut dyn Transaction, id: u32, subjects: &[u32
     let added = write.add_import(&import(contacts(id), "a")).await.unwrap();
     write.add_rejected(added, &[rejected(1)]).await.unwrap();
     write.put_work(&[work(id, Lane::Live, 5), work(id, Lane::Contacts, 5)]).await.unwrap();
-    write.claim(&[Lane::Live], &lease("me", 10), at(6), 1).await.unwrap();
+    write.claim(&[Lane::Live], &NONE, &lease("me", 10), at(6), 1).await.unwrap();
     write.extend_leases(&lease("me", 11)).await.unwrap();
     let credential = write.lock_credential("a").await.unwrap();
     write.lock_credential("b").await.unwrap();
@@ -576,7 +596,7 @@ async fn no_work_is_claimed_twice(on: Subjected) {
             let mut mine = Vec::new();
             loop {
                 let mut write = on.write().await;
-                let claimed = write.claim(&[Lane::Live], &lease(owner, 100), at(1), 2).await.unwrap();
+                let claimed = write.claim(&[Lane::Live], &NONE, &lease(owner, 100), at(1), 2).await.unwrap();
                 tokio::task::yield_now().await;
                 write.commit().await.unwrap();
                 if claimed.is_empty() {
