@@ -1,11 +1,15 @@
 //! Several processes on one PostgreSQL database: killed, frozen, cut off from it, and held to one budget.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use injixo_connectors::core::connector::Stream;
+use injixo_connectors::core::model::{Timestamp, Window};
 use injixo_connectors::core::{Clock, Error, ErrorKind, PostgresStore, Runtime, SystemClock};
 use injixo_test_servers::{POSTGRES_VARIABLE, PostgresServer};
 use injixo_tests::made::{Made, contents, followed};
@@ -204,6 +208,88 @@ async fn killed_frozen_and_cut_off_processes_end_with_what_one_alone_has() {
     check(&url, &made, &expected).await;
 }
 
+/// Passes a connection on to a server, and cuts it at a commit.
+struct Cutter {
+    url: String,
+    /// How many commits are let through until one is cut; negative for no cut.
+    commits: Arc<AtomicI64>,
+}
+
+impl Cutter {
+    /// Before the server hears of the commit, or when it has answered.
+    fn new(url: &str, is_heard: bool) -> Self {
+        let (user, rest) = url.rsplit_once('@').unwrap();
+        let (address, database) = rest.split_once('/').unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("{user}@{}/{database}", listener.local_addr().unwrap());
+        let (address, commits) = (address.to_owned(), Arc::new(AtomicI64::new(-1)));
+        let left = Arc::clone(&commits);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&address)) else { return };
+                let (from_client, to_client) = (client.try_clone().unwrap(), client);
+                let (from_server, to_server) = (server.try_clone().unwrap(), server);
+                let is_cut = Arc::new(AtomicBool::new(false));
+                let (cut, left) = (Arc::clone(&is_cut), Arc::clone(&left));
+                std::thread::spawn(move || pass_on(from_server, to_client, |_| !is_cut.load(Ordering::SeqCst)));
+                std::thread::spawn(move || {
+                    pass_on(from_client, to_server, |bytes| {
+                        let is_commit = bytes.windows(7).any(|seven| seven == b"COMMIT\0");
+                        if is_commit && left.fetch_sub(1, Ordering::SeqCst) == 0 {
+                            // Its answer will not be passed on.
+                            cut.store(true, Ordering::SeqCst);
+                            return is_heard;
+                        }
+                        true
+                    });
+                });
+            }
+        });
+        Self { url, commits }
+    }
+}
+
+/// Passes bytes on as long as `may` says so; then both sides are closed.
+fn pass_on(mut from: TcpStream, mut to: TcpStream, mut may: impl FnMut(&[u8]) -> bool) {
+    let mut bytes = vec![0; 65_536];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        if !may(&bytes[..length]) || to.write_all(&bytes[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lost_in_a_commit_loses_and_doubles_nothing() {
+    let made = made(3);
+    let at = Timestamp::from_secs;
+    let (first, rest) = (
+        Window::new(at(made.from), at(made.from + 86_400)).unwrap(),
+        Window::new(at(made.from + 86_400), at(made.to)).unwrap(),
+    );
+    for is_heard in [false, true] {
+        let url = injixo_test_servers::postgres();
+        let cutter = Cutter::new(&url, is_heard);
+        let runtime = Runtime::new(store(&cutter.url).await);
+        let integration = runtime.add("made", made.clone()).await.unwrap();
+        integration.import_contacts(first).await.unwrap();
+        let before = contents(&runtime, "made").await;
+        cutter.commits.store(0, Ordering::SeqCst);
+        let lost = integration.import_contacts(rest).await.unwrap_err();
+        assert!(lost.kind() == ErrorKind::Unavailable && lost.is_retryable(), "{lost:?}");
+        assert!(cutter.commits.load(Ordering::SeqCst) < 0, "a commit was cut");
+        // The import was applied whole or not at all, and the next one knows.
+        let after = contents(&runtime, "made").await;
+        assert_eq!(after.0, if is_heard { made.expected_quarters() } else { before.0 });
+        let report = integration.import_contacts(rest).await.unwrap();
+        assert_eq!(report.facts.added > 0, !is_heard, "{report}");
+        assert_eq!(contents(&runtime, "made").await.0, made.expected_quarters());
+        assert_eq!(followed(&runtime).await, made.expected_quarters());
+        assert_eq!(runtime.imports("made", 9).await.unwrap().len(), if is_heard { 3 } else { 2 });
+    }
+}
+
 /// When each read was made, in milliseconds.
 fn reads(log: &Path) -> Vec<i64> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
@@ -258,10 +344,7 @@ async fn a_lost_server_is_named_and_nothing_is_lost() {
     let made = made(3);
     let runtime = Runtime::new(store(&url).await);
     let integration = runtime.add("made", made.clone()).await.unwrap();
-    let window = |from: i64, to: i64| {
-        let at = injixo_connectors::core::model::Timestamp::from_secs;
-        injixo_connectors::core::model::Window::new(at(from), at(to)).unwrap()
-    };
+    let window = |from: i64, to: i64| Window::new(Timestamp::from_secs(from), Timestamp::from_secs(to)).unwrap();
     integration.import_contacts(window(made.from, made.from + 86_400)).await.unwrap();
     server.stop();
     let lost: Error = integration.import_contacts(window(made.from + 86_400, made.to)).await.unwrap_err();

@@ -443,3 +443,29 @@ async fn a_store_that_cannot_be_written_says_so_and_loses_nothing() {
     let nobody = PostgresStore::connect("postgres://amy:hunter2@127.0.0.1:1/none").await.unwrap_err();
     assert!(nobody.is_retryable() && !format!("{nobody:?}").contains("hunter2"), "{nobody:?}");
 }
+
+#[tokio::test]
+async fn a_file_that_may_not_be_written_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let allow = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let store = folder.path().join("store.db");
+    SqliteStore::open(&store).await.unwrap().close().await;
+    let schema = injixo_tests::file(folder.path(), "schema.toml", injixo_tests::CONTACTS);
+    let csv =
+        injixo_tests::file(folder.path(), "one.csv", "Queue;When;Handled;Duration\nSales;2024-05-27T08:00:00Z;1;60\n");
+    let program = folder.path().join("import_child");
+    std::fs::copy(env!("CARGO_BIN_EXE_import_child"), &program).unwrap();
+    allow(&program, 0o755);
+    allow(&store, 0o444);
+    allow(folder.path(), 0o555);
+    // Root may write everything.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "if [ \"$(id -u)\" -eq 0 ]; then exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" \"$@\"; fi; exec \"$0\" \"$@\""]);
+    let output = command.arg(&program).arg(&store).arg(&schema).arg(&csv).output().unwrap();
+    allow(folder.path(), 0o755);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && text.contains("allow writing to the file and its folder"), "{text}");
+    assert!(text.contains("store.db"), "{text}");
+}
