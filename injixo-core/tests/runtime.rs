@@ -709,3 +709,60 @@ async fn a_back_fill_says_how_far_it_is() {
     assert_eq!(windows.last().unwrap().from(), at("2021-05-27T09:15"), "1,096 days back, on the grid");
     service.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_renamed_queue_stays_one_queue_and_readers_are_told() {
+    #[derive(Debug, Clone)]
+    struct Renamed;
+
+    #[async_trait]
+    impl Connector for Renamed {
+        fn info(&self) -> ConnectorInfo {
+            ConnectorInfo::new("renamed", "Renamed")
+        }
+
+        async fn check(&self, _: &Context) -> Result<CheckReport> {
+            Ok(CheckReport::ok())
+        }
+
+        fn contacts(&self) -> Option<Arc<dyn ContactSource>> {
+            Some(Arc::new(Self))
+        }
+    }
+
+    #[async_trait]
+    impl ContactSource for Renamed {
+        fn limits(&self) -> Limits {
+            Limits::new()
+        }
+
+        async fn read(&self, _: &Context, window: Window, out: &mut ContactWriter<'_>) -> Result<Outcome> {
+            let mut start = window.from();
+            while start < window.to() {
+                let name = if start < at("2024-05-27T08:00") { "Hotline" } else { "Sales" };
+                out.contact("7", Channel::Calls, start).in_queue_named(name).handled(false).handle_time(None);
+                start = start.after(mins(5));
+            }
+            Ok(Outcome::complete())
+        }
+    }
+
+    let (runtime, _) = host(&MemoryStore::new());
+    let integration = runtime.add("renamed", Renamed).await.unwrap();
+    let window = |from: &str, to: &str| Window::new(at(from), at(to)).unwrap();
+    // The newest first, as back-filling goes.
+    integration.import_contacts(window("2024-05-27T08:00", "2024-05-27T09:00")).await.unwrap();
+    integration.import_contacts(window("2024-05-27T07:00", "2024-05-27T08:00")).await.unwrap();
+    let queues = runtime.queues("renamed").await.unwrap();
+    assert_eq!((queues.len(), queues[0].name.as_deref()), (1, Some("Sales")));
+    integration.import_contacts(window("2024-05-27T07:30", "2024-05-27T08:30")).await.unwrap();
+    assert_eq!(runtime.queues("renamed").await.unwrap()[0].name.as_deref(), Some("Sales"));
+    let mut changes = runtime.changes(0).await.unwrap();
+    let mut told = Vec::new();
+    while let Some(change) = changes.try_next().await.unwrap() {
+        if let What::Queue { name, .. } = change.what {
+            told.push(name.unwrap());
+        }
+    }
+    assert_eq!(told, ["Sales"]);
+}

@@ -50,6 +50,15 @@ pub trait RowSink: Send {
         self.rejected(row)
     }
 
+    /// Takes what a queue was called by the rows of this read that start from `first` to `last`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be kept; the read ends.
+    fn queue_named(&mut self, _queue: u32, _name: &str, _first: Timestamp, _last: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether rows of this queue must be rejected, and why.
     fn refuses(&self, _queue: &QueueKey) -> Option<Rule> {
         None
@@ -66,11 +75,20 @@ pub struct RowWriter<'s> {
     queue_index: HashMap<QueueKey, Result<u32, Rule>>,
     agent_index: HashMap<String, u32>,
     status_index: HashMap<String, u32>,
+    /// What queues are called at present, by index.
+    queue_names: Vec<Option<NamedRows>>,
     counts: Counts,
     progress: (u64, u64),
     warnings: Vec<String>,
     /// Why a row that was written could not be rejected; told at the next chance.
     failed: Option<Error>,
+}
+
+/// Rows that call their queue the same, one after another.
+struct NamedRows {
+    name: String,
+    first: Timestamp,
+    last: Timestamp,
 }
 
 /// What came of the rows of a read.
@@ -105,6 +123,7 @@ impl<'s> RowWriter<'s> {
             queue_index: HashMap::new(),
             agent_index: HashMap::new(),
             status_index: HashMap::new(),
+            queue_names: Vec::new(),
             counts: Counts::default(),
             progress: (0, 0),
             warnings: Vec::new(),
@@ -131,6 +150,28 @@ impl<'s> RowWriter<'s> {
         };
         self.queue_index.insert(key, index);
         index
+    }
+
+    /// Notes what a row that starts at `at` calls the queue with that [index](Self::queue), where the name is not the
+    /// identifier.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub fn queue_name(&mut self, queue: u32, name: &str, at: Timestamp) -> Result<()> {
+        let index = queue as usize;
+        if self.queue_names.len() <= index {
+            self.queue_names.resize_with(index + 1, || None);
+        }
+        if let Some(rows) = &mut self.queue_names[index] {
+            if rows.name == name {
+                (rows.first, rows.last) = (rows.first.min(at), rows.last.max(at));
+                return Ok(());
+            }
+            self.sink.queue_named(queue, &rows.name, rows.first, rows.last)?;
+        }
+        self.queue_names[index] = Some(NamedRows { name: name.to_owned(), first: at, last: at });
+        Ok(())
     }
 
     /// The index that stands for an external agent in this read.
@@ -255,6 +296,11 @@ impl<'s> RowWriter<'s> {
     /// When the engine cannot take it.
     pub fn finish(mut self) -> Result<Counts> {
         self.hand_over()?;
+        for (queue, rows) in (0..).zip(self.queue_names.drain(..)) {
+            if let Some(NamedRows { name, first, last }) = rows {
+                self.sink.queue_named(queue, &name, first, last)?;
+            }
+        }
         Ok(self.counts)
     }
 
@@ -284,7 +330,19 @@ impl<'s> ContactWriter<'s> {
     /// Begins a contact; it is written when the draft is dropped. Contacts that start outside the window are left out.
     pub fn contact(&mut self, queue: &str, channel: Channel, start: impl Into<Timestamp>) -> ContactDraft<'_, 's> {
         let contact = Contact::offered(start.into());
-        ContactDraft { writer: self, key: (queue.to_owned(), channel), contact }
+        ContactDraft { writer: self, key: (queue.to_owned(), channel), name: None, contact }
+    }
+
+    /// Notes what a row that starts at `at` calls its queue, where that is not the identifier.
+    ///
+    /// # Errors
+    ///
+    /// When the engine cannot take it; pass the error on.
+    pub fn queue_name(&mut self, queue: &str, channel: Channel, name: &str, at: Timestamp) -> Result<()> {
+        match self.rows.queue(queue, channel) {
+            Ok(key) if self.window.contains(at) && !queue.is_empty() => self.rows.queue_name(key, name, at),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a ready-made row. Rows that start outside the window are left out.
@@ -346,6 +404,7 @@ impl<'s> ContactWriter<'s> {
 pub struct ContactDraft<'w, 's> {
     writer: &'w mut ContactWriter<'s>,
     key: (String, Channel),
+    name: Option<String>,
     contact: Contact,
 }
 
@@ -355,6 +414,13 @@ impl ContactDraft<'_, '_> {
     pub fn answered_after(mut self, wait: impl Into<Option<Millis>>) -> Self {
         self.contact.wait = wait.into();
         self.contact.handled = if self.contact.wait.is_some() { Quantity::ONE } else { Quantity::ZERO };
+        self
+    }
+
+    /// Its queue is called so, where that is not the identifier.
+    #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    pub fn in_queue_named(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
         self
     }
 
@@ -373,14 +439,20 @@ impl ContactDraft<'_, '_> {
 
 impl Drop for ContactDraft<'_, '_> {
     fn drop(&mut self) {
-        let Self { writer, key: (queue, channel), contact } = self;
+        let Self { writer, key: (queue, channel), name, contact } = self;
         if !writer.window.contains(contact.start) {
             return;
         }
         let Some(key) = writer.queue(queue, *channel, contact.start) else { return };
         match [contact.duration, contact.wait].into_iter().flatten().find(|time| !is_time(*time)) {
             Some(_) => writer.rows.refuse(writer.window, queue, "time", Rule::Duration, &contact.start),
-            None => writer.rows.contact(key, contact),
+            None => {
+                writer.rows.contact(key, contact);
+                let named = name.as_deref().map_or(Ok(()), |name| writer.rows.queue_name(key, name, contact.start));
+                if let Err(error) = named {
+                    writer.rows.failed.get_or_insert(error);
+                }
+            }
         }
     }
 }

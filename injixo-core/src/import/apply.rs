@@ -64,8 +64,19 @@ pub(crate) async fn commit(
     cx: &Context,
     is_known: &(dyn Fn(Option<(ImportRecord, bool)>) -> bool + Sync),
 ) -> Result<Option<ImportReport>> {
-    let Staged { form, zone, facts, names, statuses, mut days, first_last, first_rejected, rejected_by_rule, .. } =
-        staged;
+    let Staged {
+        form,
+        zone,
+        facts,
+        names,
+        statuses,
+        called,
+        mut days,
+        first_last,
+        first_rejected,
+        rejected_by_rule,
+        ..
+    } = staged;
     let mut transaction = target.store.write().await?;
     target.guard.hold(&mut *transaction, target.integration).await?;
     if !record.key.is_empty() && is_known(transaction.last_import(record.stream, &record.key).await?) {
@@ -77,16 +88,26 @@ pub(crate) async fn commit(
     let ids = subjects.resolve(&mut *transaction, target.integration, &names, form).await?;
     let status_ids = status_ids(&mut *transaction, target.integration, &statuses).await?;
     let newer = read_since(&mut *transaction, &record, first_last.map(|edges| edges.0), speaks).await?;
+    let keeps = matches!(speaks, Speaks::Window(_, false)) && record.imported == 0;
+    let before = subjects.current_names();
+    subjects.called(called.into_iter().map(|(queue, name, first, last)| (ids[queue as usize], name, first, last)));
     let mut job = Job::new(&mut *transaction, target.integration, &zone, record.applied_at);
     if kind == SubjectKind::Queue {
-        for &queue in subjects.added() {
-            job.enter(queue, FeedKind::Queue, 1, encode_queue(None, &QueueState { name: None, is_active: true }));
+        let state = |name: Option<&String>| QueueState { name: name.cloned(), is_active: true };
+        let added = subjects.added().to_vec();
+        for (id, name) in subjects.current_names() {
+            if added.contains(&id) {
+                job.enter(id, FeedKind::Queue, 1, encode_queue(None, &state(name.as_ref())));
+            } else if before.get(&id) != Some(&name) {
+                let old = state(before.get(&id).and_then(Option::as_ref));
+                job.enter(id, FeedKind::Queue, 1, encode_queue(Some(&old), &state(name.as_ref())));
+            }
         }
     }
     let rename = |span: Span| Span { status: status_ids[span.status as usize], ..span };
     let scope = Scope { first_last, days: &days, zone: &zone };
     match (facts, speaks) {
-        (_, Speaks::Window(_, false)) if record.imported == 0 => {}
+        _ if keeps => {}
         (StagedFacts::Contacts(stage), Speaks::List) => {
             job.lists::<Contact>(stage.finish()?, &scope, &ids, &mut subjects).await?;
         }

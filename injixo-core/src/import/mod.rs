@@ -138,6 +138,8 @@ pub(crate) struct Staged<'w> {
     facts: StagedFacts,
     names: Vec<(String, injixo_model::Channel)>,
     statuses: Vec<SeenStatus>,
+    /// What queues were called, from the first to the last fact that says so.
+    called: Vec<(u32, String, Timestamp, Timestamp)>,
     days: Vec<NamedDays>,
     first_last: Option<(Timestamp, Timestamp)>,
     first_rejected: Vec<RejectedRow>,
@@ -209,6 +211,7 @@ impl<'w> Staged<'w> {
             facts,
             names: Vec::new(),
             statuses: Vec::new(),
+            called: Vec::new(),
             days: Vec::new(),
             first_last: None,
             first_rejected: Vec::new(),
@@ -275,6 +278,11 @@ impl RowSink for Staged<'_> {
         if self.first_rejected.len() < MOST_REJECTED {
             self.first_rejected.push(row.clone());
         }
+        Ok(())
+    }
+
+    fn queue_named(&mut self, queue: u32, name: &str, first: Timestamp, last: Timestamp) -> Result<()> {
+        self.called.push((queue, name.to_owned(), first, last));
         Ok(())
     }
 

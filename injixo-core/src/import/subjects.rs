@@ -1,6 +1,7 @@
 //! The queues, agents and statuses that an import names.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
 use injixo_model::{Channel, Millis, Timestamp};
 
@@ -83,6 +84,27 @@ impl Subjects {
         &self.added
     }
 
+    /// What each is called now, where that is not its identifier.
+    pub(crate) fn current_names(&self) -> BTreeMap<u32, Option<String>> {
+        let name = |subject: &Subject| subject.names.last().map(|(_, name)| name.clone());
+        self.by_id.iter().map(|(id, (subject, _))| (*id, name(subject))).collect()
+    }
+
+    /// Notes what subjects were called from the first to the last fact that says so.
+    pub(crate) fn called(&mut self, called: impl IntoIterator<Item = (u32, String, Timestamp, Timestamp)>) {
+        let mut by_id: BTreeMap<u32, Vec<Called>> = BTreeMap::new();
+        for (id, name, first, last) in called {
+            by_id.entry(id).or_default().push((first, last, name));
+        }
+        for (id, called) in by_id {
+            if let Some((subject, is_changed)) = self.by_id.get_mut(&id) {
+                let names = renamed(&subject.names, &subject.external, subject.last, called);
+                *is_changed |= names != subject.names;
+                subject.names = names;
+            }
+        }
+    }
+
     /// Notes a fact of a subject: where it starts, and how long it lasts if it is a span with an end.
     pub(crate) fn saw(&mut self, id: u32, at: Timestamp, length: Millis) {
         if let Some((subject, is_changed)) = self.by_id.get_mut(&id)
@@ -98,5 +120,94 @@ impl Subjects {
         let changed = self.by_id.into_values().filter(|(_, is_changed)| *is_changed);
         let changed: Vec<Subject> = changed.map(|(subject, _)| subject).collect();
         transaction.update_subjects(&changed).await
+    }
+}
+
+/// The first and the last fact that says so, and the name.
+type Called = (Timestamp, Timestamp, String);
+
+/// The history of names after facts have said what a subject was called in their time, which they replace there. The name at the
+/// end is that of the latest fact (of which `last` was known before), whenever it was read.
+fn renamed(
+    held: &[(Timestamp, String)],
+    external: &str,
+    last: Timestamp,
+    mut called: Vec<Called>,
+) -> Vec<(Timestamp, String)> {
+    called.sort();
+    let Some(from) = called.first().map(|called| called.0) else { return held.to_vec() };
+    let to = called.iter().map(|called| called.1).max().unwrap_or(from);
+    let mut names: Vec<(Timestamp, String)> = held.iter().filter(|held| held.0 < from).cloned().collect();
+    names.extend(called.into_iter().map(|(first, _, name)| (first, name)));
+    let then = held.iter().rfind(|held| held.0 <= to).map(|held| &held.1);
+    if let Some(then) = then
+        && last > to
+    {
+        names.push((to.after(Millis::new(1)), then.clone()));
+    }
+    names.extend(held.iter().filter(|held| held.0 > to).cloned());
+    let mut joined: Vec<(Timestamp, String)> = Vec::with_capacity(names.len());
+    for (at, name) in names {
+        match joined.last_mut() {
+            Some(before) if before.1 == name => {}
+            Some(before) if before.0 == at => before.1 = name,
+            _ => joined.push((at, name)),
+        }
+    }
+    if let [(_, only)] = &joined[..]
+        && only == external
+    {
+        mem::take(&mut joined);
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn names(names: &[(i64, &str)]) -> Vec<(Timestamp, String)> {
+        names.iter().map(|(secs, name)| (at(*secs), (*name).to_owned())).collect()
+    }
+
+    fn after(held: &[(i64, &str)], last: i64, called: &[(i64, i64, &str)]) -> Vec<(Timestamp, String)> {
+        let called = called.iter().map(|(first, last, name)| (at(*first), at(*last), (*name).to_owned())).collect();
+        renamed(&names(held), "7", at(last), called)
+    }
+
+    #[test]
+    fn the_name_is_that_of_the_latest_fact_not_of_the_latest_import() {
+        assert_eq!(after(&[], 0, &[(10, 20, "Hotline")]), names(&[(10, "Hotline")]));
+        // Newer facts with a new name, then older ones with the old name, as back-filling reads them.
+        let new = after(&[(10, "Hotline")], 20, &[(30, 40, "Sales")]);
+        assert_eq!(new, names(&[(10, "Hotline"), (30, "Sales")]));
+        assert_eq!(after(&[(30, "Sales")], 40, &[(10, 20, "Hotline")]), names(&[(10, "Hotline"), (30, "Sales")]));
+        // Read again, nothing changes.
+        let both = [(10, "Hotline"), (30, "Sales")];
+        assert_eq!(after(&both, 40, &[(10, 20, "Hotline")]), names(&both));
+        assert_eq!(after(&both, 40, &[(10, 20, "Hotline"), (30, 40, "Sales")]), names(&both));
+    }
+
+    #[test]
+    fn facts_in_the_middle_change_the_name_in_their_time_only() {
+        let middle = after(&[(10, "Hotline")], 90, &[(40, 50, "Sales")]);
+        assert_eq!(middle[..2], names(&[(10, "Hotline"), (40, "Sales")]));
+        assert_eq!((middle[2].1.as_str(), middle[2].0 > at(50)), ("Hotline", true));
+        // Names that take turns, in any order of the rows.
+        let turns = [(10, 15, "A"), (16, 20, "B"), (21, 25, "A")];
+        let mut backwards = turns;
+        backwards.reverse();
+        assert_eq!(after(&[], 0, &turns), names(&[(10, "A"), (16, "B"), (21, "A")]));
+        assert_eq!(after(&[], 0, &backwards), after(&[], 0, &turns));
+    }
+
+    #[test]
+    fn a_name_that_is_the_identifier_needs_no_history() {
+        assert_eq!(after(&[], 0, &[(10, 20, "7")]), names(&[]));
+        assert_eq!(after(&[(10, "Hotline")], 20, &[(30, 40, "7")]), names(&[(10, "Hotline"), (30, "7")]));
     }
 }
