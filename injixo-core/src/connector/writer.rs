@@ -72,7 +72,8 @@ pub struct RowWriter<'s> {
     contacts: ContactBatch,
     intervals: IntervalBatch,
     statuses: StatusBatch,
-    queue_index: HashMap<QueueKey, Result<u32, Rule>>,
+    /// By channel and identifier.
+    queue_index: HashMap<Channel, HashMap<String, Result<u32, Rule>>>,
     agent_index: HashMap<String, u32>,
     status_index: HashMap<String, u32>,
     /// What queues are called at present, by index.
@@ -137,18 +138,19 @@ impl<'s> RowWriter<'s> {
     ///
     /// The rule by which the row must be [rejected](Self::reject): the queue holds another kind of data.
     pub fn queue(&mut self, id: &str, channel: Channel) -> Result<u32, Rule> {
-        let key = QueueKey::new(id, channel);
-        if let Some(known) = self.queue_index.get(&key) {
+        let of_channel = self.queue_index.entry(channel).or_default();
+        if let Some(known) = of_channel.get(id) {
             return *known;
         }
+        let key = QueueKey::new(id, channel);
         let index = match self.sink.refuses(&key) {
             Some(rule) => Err(rule),
             None => {
                 self.intervals.add_queue(key.clone());
-                Ok(self.contacts.add_queue(key.clone()))
+                Ok(self.contacts.add_queue(key))
             }
         };
-        self.queue_index.insert(key, index);
+        of_channel.insert(id.to_owned(), index);
         index
     }
 
@@ -330,7 +332,9 @@ impl<'s> ContactWriter<'s> {
     /// Begins a contact; it is written when the draft is dropped. Contacts that start outside the window are left out.
     pub fn contact(&mut self, queue: &str, channel: Channel, start: impl Into<Timestamp>) -> ContactDraft<'_, 's> {
         let contact = Contact::offered(start.into());
-        ContactDraft { writer: self, key: (queue.to_owned(), channel), name: None, contact }
+        let is_inside = self.window.contains(contact.start);
+        let queue = if is_inside { self.queue(queue, channel, contact.start) } else { None };
+        ContactDraft { writer: self, queue, contact }
     }
 
     /// Notes what a row that starts at `at` calls its queue, where that is not the identifier.
@@ -403,8 +407,8 @@ impl<'s> ContactWriter<'s> {
 #[derive(Debug)]
 pub struct ContactDraft<'w, 's> {
     writer: &'w mut ContactWriter<'s>,
-    key: (String, Channel),
-    name: Option<String>,
+    /// The number of its queue; `None` for a contact that is left out or whose queue is refused.
+    queue: Option<u32>,
     contact: Contact,
 }
 
@@ -419,8 +423,12 @@ impl ContactDraft<'_, '_> {
 
     /// Its queue is called so, where that is not the identifier.
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
-    pub fn in_queue_named(mut self, name: &str) -> Self {
-        self.name = Some(name.to_owned());
+    pub fn in_queue_named(self, name: &str) -> Self {
+        let rows = &mut self.writer.rows;
+        let named = self.queue.map_or(Ok(()), |queue| rows.queue_name(queue, name, self.contact.start));
+        if let Err(error) = named {
+            rows.failed.get_or_insert(error);
+        }
         self
     }
 
@@ -428,6 +436,13 @@ impl ContactDraft<'_, '_> {
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
     pub fn handled(mut self, is_handled: bool) -> Self {
         self.contact.handled = if is_handled { Quantity::ONE } else { Quantity::ZERO };
+        self
+    }
+
+    /// So much of it was handled.
+    #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    pub fn handled_part(mut self, handled: Quantity) -> Self {
+        self.contact.handled = handled;
         self
     }
 
@@ -439,20 +454,14 @@ impl ContactDraft<'_, '_> {
 
 impl Drop for ContactDraft<'_, '_> {
     fn drop(&mut self) {
-        let Self { writer, key: (queue, channel), name, contact } = self;
-        if !writer.window.contains(contact.start) {
-            return;
-        }
-        let Some(key) = writer.queue(queue, *channel, contact.start) else { return };
+        let Self { writer, queue: Some(queue), contact } = self else { return };
         match [contact.duration, contact.wait].into_iter().flatten().find(|time| !is_time(*time)) {
-            Some(_) => writer.rows.refuse(writer.window, queue, "time", Rule::Duration, &contact.start),
-            None => {
-                writer.rows.contact(key, contact);
-                let named = name.as_deref().map_or(Ok(()), |name| writer.rows.queue_name(key, name, contact.start));
-                if let Err(error) = named {
-                    writer.rows.failed.get_or_insert(error);
-                }
+            Some(_) => {
+                let name = writer.rows.contacts.queues().get(*queue as usize).map(|queue| queue.id.clone());
+                let name = name.unwrap_or_default();
+                writer.rows.refuse(writer.window, &name, "time", Rule::Duration, &contact.start);
             }
+            None => writer.rows.contact(*queue, contact),
         }
     }
 }
