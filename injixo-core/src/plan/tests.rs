@@ -266,7 +266,54 @@ fn windows_are_halved_on_the_grid_while_that_is_possible() {
         (a, b),
         (window("2024-10-26T23:00", "2024-10-27T02:00"), window("2024-10-27T02:00", "2024-10-27T03:00"))
     );
+    // What ends with the repeated hour is cut before it.
+    let (a, b) = halves(window("2024-10-26T23:00", "2024-10-27T02:00"), mins(1), &berlin).unwrap();
+    assert_eq!((a.to(), b.from(), b.to()), (at("2024-10-27T00:00"), at("2024-10-27T00:00"), at("2024-10-27T02:00")));
     assert!(halves(window("2024-10-27T00:00", "2024-10-27T02:00"), mins(1), &berlin).is_some());
+    // On the grid the first part would be too short.
+    let (a, _) = halves(window("2024-05-27T07:59", "2024-05-27T08:22"), mins(8), &zone).unwrap();
+    assert_eq!(a.to().to_string(), "2024-05-27T08:10:30Z");
+}
+
+#[test]
+fn requests_of_more_than_two_days_are_back_filled() {
+    let whole = Stream::new().read("2024-05-01T00:00", "2024-05-27T10:00", "2024-05-27T10:05");
+    let asked = |from: &str, to: &str| {
+        let mut stream = whole.clone();
+        stream.asked = vec![(1, window(from, to), at("2024-05-27T10:06"))];
+        (stream.current("2024-05-27T10:07"), stream.back_fill("2024-05-27T10:07"))
+    };
+    let two_days = window("2024-05-10T00:00", "2024-05-12T00:00");
+    assert_eq!(asked("2024-05-10T00:00", "2024-05-12T00:00"), (Some((Why::Asked, two_days)), None));
+    let longer = window("2024-05-10T00:00", "2024-05-12T00:15");
+    assert_eq!(asked("2024-05-10T00:00", "2024-05-12T00:15"), (None, Some((Why::Asked, longer))));
+}
+
+#[test]
+fn back_filling_is_looked_at_again_while_something_is_left() {
+    let now = at("2024-05-27T10:07");
+    let soon = at("2024-05-27T10:22");
+    let next = |stream: &Stream| (stream.situation(now).back_fill().task, stream.situation(now).back_fill().next);
+    let mut stream = Stream::new().read("2024-05-01T00:00", "2024-05-27T10:00", "2024-05-27T10:05");
+    assert_eq!(next(&stream), (None, Timestamp::MAX));
+    // What is asked for is being read by the other lane, or cannot be read.
+    stream.asked = vec![(1, window("2024-05-10T00:00", "2024-05-20T00:00"), now)];
+    stream.busy = Coverage::from_iter([window("2024-05-01T00:00", "2024-05-27T10:00")]);
+    assert_eq!(next(&stream), (None, soon));
+    let mut stream = Stream::new().read("2024-05-02T00:00", "2024-05-27T10:00", "2024-05-27T10:05");
+    stream.busy = Coverage::from_iter([window("2024-05-01T00:00", "2024-05-02T00:00")]);
+    assert_eq!(next(&stream), (None, soon));
+}
+
+#[test]
+fn gaps_are_what_was_missed_since_it_began() {
+    let stream = Stream::new().read("2024-05-27T07:00", "2024-05-27T08:30", "2024-05-27T08:35").read(
+        "2024-05-27T09:00",
+        "2024-05-27T10:00",
+        "2024-05-27T10:05",
+    );
+    let gaps = stream.situation(at("2024-05-27T10:07")).gaps();
+    assert_eq!(gaps.windows(), [window("2024-05-27T08:30", "2024-05-27T09:00")]);
 }
 
 #[test]
@@ -281,6 +328,10 @@ fn old_settled_coverage_needs_few_stretches() {
     let fewer = compacted(&old, mins(60), at("2024-05-27T09:15"));
     let expected = [covered("2024-05-27T08:00", "2024-05-27T08:30", "2024-05-27T09:35"), old[2], old[3], old[4]];
     assert_eq!(fewer, expected, "neither what is provisional nor what is new, nor across a gap");
+    // Of two that are joined the later read counts, whichever it was.
+    let read_again = [covered("2024-05-27T08:00", "2024-05-27T08:15", "2024-05-28T00:00"), old[1]];
+    let joined = [covered("2024-05-27T08:00", "2024-05-27T08:30", "2024-05-28T00:00")];
+    assert_eq!(compacted(&read_again, mins(60), at("2024-05-27T09:15")), joined);
 }
 
 fn any_pieces() -> impl Strategy<Value = Vec<(i64, i64)>> {
