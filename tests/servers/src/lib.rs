@@ -25,8 +25,23 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub fn postgres() -> String {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
     match std::env::var(POSTGRES_VARIABLE) {
-        Ok(url) => new_database(Path::new("psql"), &url),
+        Ok(url) => new_database(&Client::Postgres("psql".into()), &url),
         Err(_) => SERVER.get_or_init(PostgresServer::new).database(),
+    }
+}
+
+/// The environment variable with the URL of a MariaDB or MySQL server to use in place of one of our own.
+pub const MARIADB_VARIABLE: &str = "INJIXO_TEST_MARIADB";
+
+/// The URL of a new, empty MariaDB database: `mysql://root@127.0.0.1:3306/test_1`.
+///
+/// It is on the server that `INJIXO_TEST_MARIADB` names, whose user must be allowed to make databases, else on one that this
+/// process starts at its first call and that ends with it.
+pub fn mariadb() -> String {
+    static SERVER: OnceLock<MariaDbServer> = OnceLock::new();
+    match std::env::var(MARIADB_VARIABLE) {
+        Ok(url) => new_database(&Client::MariaDb, &url),
+        Err(_) => SERVER.get_or_init(MariaDbServer::new).database(),
     }
 }
 
@@ -34,11 +49,28 @@ pub fn postgres() -> String {
 ///
 /// It ends when it is dropped or this process ends, also when that is killed.
 #[derive(Debug)]
-pub struct PostgresServer {
+pub struct PostgresServer(Server);
+
+/// A MariaDB server of one's own, with a folder that is removed with it. Its time zone is an unusual one.
+///
+/// It ends when it is dropped or this process ends, also when that is killed.
+#[derive(Debug)]
+pub struct MariaDbServer(Server);
+
+#[derive(Debug)]
+struct Server {
     supervisor: Mutex<Supervisor>,
-    programs: PathBuf,
+    client: Client,
     folder: PathBuf,
     port: u16,
+}
+
+/// What runs a statement on a server.
+#[derive(Debug)]
+enum Client {
+    /// `psql`, wherever it is.
+    Postgres(PathBuf),
+    MariaDb,
 }
 
 #[derive(Debug)]
@@ -76,13 +108,76 @@ impl PostgresServer {
     /// Starts a server.
     pub fn new() -> Self {
         let programs = programs();
-        let folder = folder();
-        let user = user();
+        let client = Client::Postgres(programs.join("psql"));
+        Self(Server::new("postgres", &programs, "postgres", client))
+    }
+
+    /// The URL of the database `postgres`.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+
+    /// The URL of a new, empty database.
+    pub fn database(&self) -> String {
+        new_database(&self.0.client, &self.url())
+    }
+
+    /// Stops the server; its connections end at once.
+    pub fn stop(&self) {
+        self.0.tell("stop");
+    }
+
+    /// Starts the server again, at the same address and with the same databases.
+    pub fn start(&self) {
+        assert!(self.0.try_start(), "postgres does not start again:\n{}", self.0.log());
+    }
+}
+
+impl Default for MariaDbServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MariaDbServer {
+    /// Starts a server.
+    pub fn new() -> Self {
+        let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/libexec"];
+        let programs = places.iter().map(Path::new).find(|folder| folder.join("mariadbd").is_file());
+        let programs = programs.expect("install the Debian package mariadb-server, or set INJIXO_TEST_MARIADB");
+        Self(Server::new("mariadb", programs, "mysql", Client::MariaDb))
+    }
+
+    /// The URL of the server, without a database.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+
+    /// The URL of a new, empty database.
+    pub fn database(&self) -> String {
+        new_database(&self.0.client, &self.url())
+    }
+
+    /// Stops the server; its connections end at once.
+    pub fn stop(&self) {
+        self.0.tell("stop");
+    }
+
+    /// Starts the server again, at the same address and with the same databases.
+    pub fn start(&self) {
+        assert!(self.0.try_start(), "mariadb does not start again:\n{}", self.0.log());
+    }
+}
+
+impl Server {
+    fn new(kind: &str, programs: &Path, user: &'static str, client: Client) -> Self {
+        let folder = folder(kind);
+        let user = user_for(user);
         if let Some((_, uid)) = &user {
             chown(&folder, Some(*uid), None).expect("the folder can be given to the server's user");
         }
         let mut command = Command::new("sh");
-        command.args(["-c", include_str!("supervise.sh"), "sh"]).arg(&folder).arg(&programs);
+        command.args(["-c", include_str!("supervise.sh"), "sh", kind]).arg(&folder).arg(programs);
         match &user {
             Some((user, _)) => {
                 command.args(["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"]);
@@ -97,35 +192,22 @@ impl PostgresServer {
         let commands = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().expect("its output is piped"));
         let supervisor = Mutex::new(Supervisor { child, commands, answers });
-        let mut server = Self { supervisor, programs, folder, port: 0 };
-        assert!(server.tell("init"), "initdb failed:\n{}", server.log());
+        let mut server = Self { supervisor, client, folder, port: 0 };
+        assert!(server.tell("init"), "the files of {kind} cannot be made:\n{}", server.log());
         for _ in 0..10 {
             server.port = free_port();
             if server.try_start() {
                 return server;
             }
         }
-        panic!("postgres does not start:\n{}", server.log());
+        panic!("{kind} does not start:\n{}", server.log());
     }
 
-    /// The URL of the database `postgres`.
-    pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
-    }
-
-    /// The URL of a new, empty database.
-    pub fn database(&self) -> String {
-        new_database(&self.programs.join("psql"), &self.url())
-    }
-
-    /// Stops the server; its connections end at once.
-    pub fn stop(&self) {
-        self.tell("stop");
-    }
-
-    /// Starts the server again, at the same address and with the same databases.
-    pub fn start(&self) {
-        assert!(self.try_start(), "postgres does not start again:\n{}", self.log());
+    fn url(&self) -> String {
+        match self.client {
+            Client::Postgres(_) => format!("postgres://postgres@127.0.0.1:{}/postgres", self.port),
+            Client::MariaDb => format!("mysql://root@127.0.0.1:{}/mysql", self.port),
+        }
     }
 
     fn tell(&self, command: &str) -> bool {
@@ -145,13 +227,17 @@ impl PostgresServer {
                 return false;
             }
             // Another server may have the port.
-            let folder = psql(&self.programs.join("psql"), &self.url(), "SHOW data_directory");
-            if folder.is_ok_and(|folder| Path::new(folder.trim()) == self.folder.join("data")) {
+            let statement = match self.client {
+                Client::Postgres(_) => "SHOW data_directory",
+                Client::MariaDb => "SELECT @@datadir",
+            };
+            let folder = self.client.run(&self.url(), statement);
+            if folder.is_ok_and(|folder| Path::new(folder.trim().trim_end_matches('/')) == self.folder.join("data")) {
                 return true;
             }
             pause();
         }
-        panic!("postgres does not answer:\n{}", self.log());
+        panic!("the server does not answer:\n{}", self.log());
     }
 }
 
@@ -160,10 +246,10 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(50));
 }
 
-fn new_database(program: &Path, url: &str) -> String {
+fn new_database(client: &Client, url: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}_{}", unique(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    if let Err(error) = psql(program, url, &format!("CREATE DATABASE {name}")) {
+    if let Err(error) = client.run(url, &format!("CREATE DATABASE {name}")) {
         panic!("no database can be made for a test: {error}");
     }
     let (address, parameters) = url.split_once('?').map_or((url, None), |(address, rest)| (address, Some(rest)));
@@ -173,15 +259,72 @@ fn new_database(program: &Path, url: &str) -> String {
     format!("{}/{name}{parameters}", &address[..end])
 }
 
-/// The result of a statement, or what psql complains about.
-fn psql(program: &Path, url: &str, statement: &str) -> Result<String, String> {
-    let mut command = Command::new(program);
-    command.args(["-X", "-A", "-t", "-q", "-w", "-d", url, "-c", statement]).stdin(Stdio::null());
-    let output = command.output().map_err(|error| format!("psql: {error}: {MISSING}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+impl Client {
+    /// The result of a statement, or what the program complains about.
+    fn run(&self, url: &str, statement: &str) -> Result<String, String> {
+        let (mut command, missing) = match self {
+            Self::Postgres(program) => {
+                let mut command = Command::new(program);
+                command.args(["-X", "-A", "-t", "-q", "-w", "-d", url, "-c", statement]);
+                (command, MISSING)
+            }
+            Self::MariaDb => {
+                let parts = Parts::of(url);
+                let mut command = Command::new("mariadb");
+                command.args(["--no-defaults", "--protocol=tcp", "--batch", "--skip-column-names"]);
+                command.arg(format!("--host={}", parts.host)).arg(format!("--port={}", parts.port));
+                command.arg(format!("--user={}", parts.user)).args(["--execute", statement]);
+                if !parts.password.is_empty() {
+                    command.env("MYSQL_PWD", parts.password);
+                }
+                (command, "install the Debian package mariadb-client, or set INJIXO_TEST_MARIADB")
+            }
+        };
+        let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{error}: {missing}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
+/// The parts of the URL of a test's database, whose names and password need no percent-encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The user.
+    pub user: String,
+    /// The password, empty without one.
+    pub password: String,
+    /// The host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+}
+
+impl Parts {
+    /// Takes a URL apart.
+    ///
+    /// # Panics
+    ///
+    /// If it is no such URL.
+    pub fn of(url: &str) -> Self {
+        let (_, rest) = url.split_once("://").expect("a URL");
+        let (user, rest) = rest.rsplit_once('@').expect("a user");
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let (address, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = address.rsplit_once(':').expect("a port");
+        let database = database.split('?').next().unwrap_or_default();
+        let text = str::to_owned;
+        Self {
+            user: text(user),
+            password: text(password),
+            host: text(host),
+            port: port.parse().expect("a port"),
+            database: text(database),
+        }
     }
 }
 
@@ -203,7 +346,7 @@ fn has_programs(folder: &Path) -> bool {
 }
 
 /// Root may not run the server: then the user who does, with its number.
-fn user() -> Option<(&'static str, u32)> {
+fn user_for(user: &'static str) -> Option<(&'static str, u32)> {
     let id = |arguments: &[&str]| {
         let output = Command::new("id").args(arguments).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
@@ -211,12 +354,12 @@ fn user() -> Option<(&'static str, u32)> {
     if id(&["-u"]) != Some(0) {
         return None;
     }
-    Some(("postgres", id(&["-u", "postgres"]).expect(MISSING)))
+    Some((user, id(&["-u", user]).expect("the Debian package of the server makes its user")))
 }
 
 /// A new folder that only its owner may enter.
-fn folder() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("injixo-postgres-{}", unique()));
+fn folder(kind: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("injixo-{kind}-{}", unique()));
     std::fs::create_dir(&folder).expect("a temporary folder can be made");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).expect("its rights can be set");
     folder

@@ -3,10 +3,11 @@
 use std::net::TcpStream;
 use std::path::Path;
 
-use injixo_test_servers::PostgresServer;
+use injixo_test_servers::{MariaDbServer, Parts, PostgresServer};
 
 fn address(url: &str) -> String {
-    url.trim_start_matches("postgres://postgres@").trim_end_matches("/postgres").to_owned()
+    let Parts { host, port, .. } = Parts::of(url);
+    format!("{host}:{port}")
 }
 
 #[test]
@@ -25,4 +26,17 @@ fn a_server_stops_starts_and_ends() {
     drop(server);
     assert!(TcpStream::connect(&address).is_err());
     assert!(!Path::new(&folder).exists());
+}
+
+#[test]
+fn a_mariadb_server_stops_starts_and_ends() {
+    let server = MariaDbServer::new();
+    let address = address(&server.url());
+    assert_ne!(server.database(), server.database());
+    server.stop();
+    assert!(TcpStream::connect(&address).is_err());
+    server.start();
+    assert!(TcpStream::connect(&address).is_ok());
+    drop(server);
+    assert!(TcpStream::connect(&address).is_err());
 }

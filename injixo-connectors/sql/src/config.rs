@@ -1,0 +1,233 @@
+//! What a user says about a database and how it is to be read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use injixo_core::model::{IntervalLength, Millis};
+use injixo_core::zone::{FoldPolicy, GapPolicy, Zone};
+use injixo_core::{Error, ErrorKind, Result, Secret};
+use serde::Deserialize;
+
+/// How a database is read. Every key is explained in `sample.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SqlConfig {
+    /// Where the database is, and who reads it.
+    pub connection: Connection,
+    /// The zone in which date-times without a zone are recorded.
+    pub time_zone: Zone,
+    /// What to do with a local time that the clock skipped.
+    #[serde(default)]
+    pub gap: GapPolicy,
+    /// What to do with a local time that the clock repeated.
+    #[serde(default)]
+    pub fold: FoldPolicy,
+    /// Contact data.
+    #[serde(default)]
+    pub contacts: Option<ContactsQuery>,
+    /// Agent statuses.
+    #[serde(default)]
+    pub statuses: Option<StatusesQuery>,
+    /// Whether the row count and the first ten rows of each request are logged. Off by default.
+    #[serde(default)]
+    pub verbose: bool,
+}
+
+/// Where a database is, and who reads it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Connection {
+    /// Which database it is.
+    pub adapter: Adapter,
+    /// The host; `localhost` by default.
+    #[serde(default = "localhost")]
+    pub host: String,
+    /// The port; by default that of the database.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The name of the database.
+    #[serde(default)]
+    pub database: String,
+    /// The user. He needs to read, nothing else.
+    #[serde(default)]
+    pub user: String,
+    /// The password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// The file of an SQLite database.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// Whether the connection is encrypted.
+    #[serde(default)]
+    pub tls: Tls,
+    /// A file with the certificates of the authorities that are trusted besides the usual ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// How long a request may take, in seconds; 300 by default.
+    #[serde(default = "request_secs")]
+    pub request_secs: u64,
+}
+
+fn localhost() -> String {
+    "localhost".to_owned()
+}
+
+const fn request_secs() -> u64 {
+    300
+}
+
+/// The kinds of databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Adapter {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// A file of SQLite.
+    Sqlite,
+}
+
+/// Whether a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Tls {
+    /// Where the server can, without looking at its certificate.
+    #[default]
+    Prefer,
+    /// Always, by a certificate for this host from an authority that is trusted.
+    Require,
+    /// Never.
+    Off,
+}
+
+/// A query for contact data.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ContactsQuery {
+    /// The `SELECT`.
+    pub query: String,
+    /// Whether a row is a contact or an interval.
+    #[serde(default)]
+    pub layout: Layout,
+    /// How long intervals are, in minutes: 15, 30 or 60. Rows of the interval layout need it.
+    #[serde(default)]
+    pub interval_minutes: Option<u32>,
+    /// How long after its start a row may still be written or changed, in seconds: a quarter of an hour by default, since a contact
+    /// is often recorded when it ends.
+    #[serde(default = "late_secs")]
+    pub late_secs: u32,
+}
+
+const fn late_secs() -> u32 {
+    900
+}
+
+/// What a row of contact data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Layout {
+    /// One contact.
+    #[default]
+    Contacts,
+    /// The sums of an interval.
+    Intervals,
+}
+
+/// A query for agent statuses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StatusesQuery {
+    /// The `SELECT`.
+    pub query: String,
+    /// Whether what agents do now is asked for as well.
+    #[serde(default)]
+    pub real_time: bool,
+    /// How often that is asked for, in seconds; 10 by default.
+    #[serde(default = "poll_secs")]
+    pub poll_secs: u32,
+    /// How long a status lasts at most, in seconds; a day by default. A status that began earlier is not looked for when it ends.
+    #[serde(default = "longest_secs")]
+    pub longest_secs: u32,
+}
+
+const fn poll_secs() -> u32 {
+    10
+}
+
+const fn longest_secs() -> u32 {
+    86_400
+}
+
+impl SqlConfig {
+    /// Everything that contradicts itself.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut mistakes = Vec::new();
+        let mut must = |holds: bool, mistake: &str| {
+            if !holds {
+                mistakes.push(mistake.to_owned());
+            }
+        };
+        let connection = &self.connection;
+        let is_file = connection.adapter == Adapter::Sqlite;
+        must(
+            is_file == connection.file.is_some(),
+            "connection.file: the file of an SQLite database, for no other adapter",
+        );
+        must(is_file || !connection.database.is_empty(), "connection.database: missing: the name of the database");
+        must(is_file || !connection.user.is_empty(), "connection.user: missing: the user who reads");
+        must((1..=3_600).contains(&connection.request_secs), "connection.request_secs: expected 1 to 3600");
+        must(
+            self.contacts.is_some() || self.statuses.is_some(),
+            "contacts, statuses: there is neither; give a query for at least one of them",
+        );
+        if let Some(contacts) = &self.contacts {
+            let length = contacts.interval_minutes;
+            must(
+                length.is_none_or(|minutes| matches!(minutes, 15 | 30 | 60)),
+                "contacts.interval_minutes: expected 15, 30 or 60",
+            );
+            must(
+                (contacts.layout == Layout::Intervals) == length.is_some(),
+                "contacts.interval_minutes: needed for layout = \"intervals\", and for no other",
+            );
+        }
+        if let Some(statuses) = &self.statuses {
+            must((1..=3_600).contains(&statuses.poll_secs), "statuses.poll_secs: expected 1 to 3600");
+            must((60..=2_678_400).contains(&statuses.longest_secs), "statuses.longest_secs: expected 60 to 2678400");
+        }
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::ConfigInvalid, mistakes.join("; ")))
+    }
+}
+
+impl Connection {
+    pub(crate) fn request_time(&self) -> Duration {
+        Duration::from_secs(self.request_secs)
+    }
+}
+
+impl ContactsQuery {
+    pub(crate) fn late(&self) -> Millis {
+        Millis::from_secs(i64::from(self.late_secs))
+    }
+
+    pub(crate) fn length(&self) -> Option<IntervalLength> {
+        self.interval_minutes.and_then(|minutes| IntervalLength::from_minutes(minutes).ok())
+    }
+}
+
+impl StatusesQuery {
+    pub(crate) fn longest(&self) -> Millis {
+        Millis::from_secs(i64::from(self.longest_secs))
+    }
+}

@@ -1,0 +1,289 @@
+//! MySQL and MariaDB, by prepared statements.
+
+use async_trait::async_trait;
+use chrono::{NaiveDate, NaiveDateTime};
+use futures::TryStreamExt;
+use injixo_core::model::{Millis, Quantity, Timestamp};
+use injixo_core::zone::LocalTime;
+use injixo_core::{Error, ErrorKind, Result};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
+use sqlx::query::Query;
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection as _, Executor, MySql, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
+};
+
+use super::{Column, Kind, ROWS_BETWEEN_FLUSHES, Rows, Session, Statement, timed_out, unreachable};
+use crate::config::{Connection, Tls};
+use crate::value::{Cell, LONGEST_TEXT};
+use crate::window::Edge;
+
+pub(super) struct MySqlSession {
+    inner: MySqlConnection,
+    connection: Connection,
+}
+
+const PORT: u16 = 3306;
+
+impl MySqlSession {
+    pub(super) async fn open(connection: &Connection) -> Result<Self> {
+        let tls = match connection.tls {
+            Tls::Prefer => MySqlSslMode::Preferred,
+            Tls::Require => MySqlSslMode::VerifyIdentity,
+            Tls::Off => MySqlSslMode::Disabled,
+        };
+        // What a user's query means is not to change: nothing is set but the zone, in which TIMESTAMP comes.
+        let mut options = MySqlConnectOptions::new()
+            .host(&connection.host)
+            .port(connection.port.unwrap_or(PORT))
+            .database(&connection.database)
+            .username(&connection.user)
+            .ssl_mode(tls)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(Some("+00:00".to_owned()));
+        if let Some(password) = &connection.password {
+            options = options.password(password.expose());
+        }
+        if let Some(file) = &connection.ca_file {
+            options = options.ssl_ca(file);
+        }
+        let opened = tokio::time::timeout(connection.request_time(), MySqlConnection::connect_with(&options)).await;
+        let inner = opened.map_err(|_| timed_out(connection))?.map_err(|error| failed(connection, &error))?;
+        let mut session = Self { inner, connection: connection.clone() };
+        // MariaDB has the one, MySQL the other.
+        let secs = connection.request_secs;
+        for limit in [
+            format!("SET SESSION max_statement_time = {secs}"),
+            format!("SET SESSION max_execution_time = {}", secs * 1_000),
+        ] {
+            let done = session.inner.execute(AssertSqlSafe(limit)).await;
+            if let Err(error) = done
+                && error.as_database_error().and_then(|error| error.code()).as_deref() != Some("HY000")
+            {
+                return Err(session.failed(&error));
+            }
+        }
+        for begin in ["SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"] {
+            let begun = session.inner.execute(begin).await;
+            begun.map_err(|error| session.failed(&error))?;
+        }
+        Ok(session)
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> Error {
+        failed(&self.connection, error)
+    }
+}
+
+fn kind(type_name: &str) -> Kind {
+    match type_name {
+        "BOOLEAN" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" | "TINYINT UNSIGNED"
+        | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED" | "BIGINT UNSIGNED" | "YEAR" | "BIT" => Kind::Int,
+        "DECIMAL" => Kind::Decimal,
+        "FLOAT" | "DOUBLE" => Kind::Float,
+        "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET" | "VARBINARY"
+        | "BINARY" => Kind::Text,
+        "DATETIME" | "DATE" => Kind::Local,
+        "TIMESTAMP" => Kind::Instant,
+        "TIME" => Kind::Length,
+        _ => Kind::Other,
+    }
+}
+
+fn bound<'q>(statement: &Statement) -> Query<'q, MySql, MySqlArguments> {
+    let query = sqlx::query(AssertSqlSafe(statement.text.clone())).persistent(false);
+    statement.values.iter().fold(query, |query, edge| match edge {
+        Edge::Local(local) => query.bind(NaiveDateTime::from(*local)),
+        Edge::Instant(instant) => query.bind(instant.to_utc()),
+        Edge::Secs(secs) => query.bind(*secs),
+        Edge::Text(text) => query.bind(text.clone()),
+    })
+}
+
+#[async_trait]
+impl Session for MySqlSession {
+    async fn columns(&mut self, select: &str) -> Result<Vec<Column>> {
+        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.to_owned()).into_sql_str()).await;
+        let prepared = prepared.map_err(|error| failed(&self.connection, &error))?;
+        let column = |column: &sqlx::mysql::MySqlColumn| {
+            let type_name = column.type_info().name().to_owned();
+            Column { name: column.name().to_owned(), kind: kind(&type_name), type_name }
+        };
+        Ok(prepared.columns().iter().map(column).collect())
+    }
+
+    fn selected(&self, column: &Column) -> String {
+        let name = self.quoted(&column.name);
+        match column.kind {
+            Kind::Text | Kind::Other => format!("LEFT(CAST(q.{name} AS CHAR), {})", LONGEST_TEXT + 1),
+            // Numbers and times of day as texts, the one exactly, the other also beyond a day.
+            Kind::Decimal | Kind::Length => format!("CAST(q.{name} AS CHAR)"),
+            Kind::Int if column.type_name == "BIT" => format!("CAST(q.{name} AS UNSIGNED)"),
+            Kind::Int if column.type_name == "YEAR" => format!("CAST(q.{name} AS SIGNED)"),
+            _ => format!("q.{name}"),
+        }
+    }
+
+    fn edge(&self, edge: Edge, statement: &mut Statement) {
+        statement.text.push('?');
+        statement.values.push(edge);
+    }
+
+    async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
+        let connection = &self.connection;
+        let mut stream = bound(statement).fetch(&mut self.inner);
+        let mut count = 0;
+        while let Some(row) = stream.try_next().await.map_err(|error| failed(connection, &error))? {
+            let mut cells = [Cell::Null; 16];
+            for (index, column) in columns.iter().enumerate().take(cells.len()) {
+                cells[index] = decode(&row, index, column);
+            }
+            rows.row(&cells[..columns.len().min(cells.len())])?;
+            count += 1;
+            if count % ROWS_BETWEEN_FLUSHES == 0 {
+                rows.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
+        let explain = Statement { text: format!("EXPLAIN {}", statement.text), values: statement.values.clone() };
+        let plan = bound(&explain).fetch_all(&mut self.inner).await;
+        for row in plan.map_err(|error| self.failed(&error))? {
+            let access: Option<String> = row.try_get("type").unwrap_or_default();
+            let count = row.try_get::<Option<i64>, _>("rows").ok().flatten().or_else(|| {
+                row.try_get::<Option<u64>, _>("rows").ok().flatten().and_then(|count| i64::try_from(count).ok())
+            });
+            let table: Option<String> = row.try_get("table").unwrap_or_default();
+            if access.as_deref() == Some("ALL") && count.is_some_and(|count| count > 10_000) {
+                return Ok(Some(format!("all rows of {}", table.unwrap_or_default())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        format!("`{}`", name.replace('`', "``"))
+    }
+}
+
+fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
+    let odd = Cell::Odd("a value that is not of the column's type");
+    let cell = match column.kind {
+        Kind::Int if column.type_name.ends_with("UNSIGNED") || column.type_name == "BIT" => row
+            .try_get_unchecked::<Option<u64>, _>(index)
+            .map(|value| value.map(|value| Cell::Int(i64::try_from(value).unwrap_or(i64::MAX)))),
+        Kind::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(|value| value.map(Cell::Int)),
+        Kind::Float if column.type_name == "FLOAT" => {
+            row.try_get_unchecked::<Option<f32>, _>(index).map(|value| value.map(|value| Cell::Float(f64::from(value))))
+        }
+        Kind::Float => row.try_get_unchecked::<Option<f64>, _>(index).map(|value| value.map(Cell::Float)),
+        Kind::Decimal => {
+            row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(|text| decimal(text).unwrap_or(odd)))
+        }
+        Kind::Length => {
+            row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(|text| length(text).unwrap_or(odd)))
+        }
+        Kind::Text | Kind::Other => row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(Cell::Text)),
+        Kind::Local if column.type_name == "DATE" => row
+            .try_get_unchecked::<Option<NaiveDate>, _>(index)
+            .map(|value| value.map(|date| Cell::Local(LocalTime::from(date.and_time(chrono::NaiveTime::MIN))))),
+        Kind::Local => row
+            .try_get_unchecked::<Option<NaiveDateTime>, _>(index)
+            .map(|value| value.map(|time| Cell::Local(LocalTime::from(time)))),
+        Kind::Instant => row
+            .try_get_unchecked::<Option<NaiveDateTime>, _>(index)
+            .map(|value| value.map(|time| Cell::Instant(Timestamp::from(time.and_utc())))),
+        Kind::Bool => return odd,
+    };
+    match cell {
+        Ok(cell) => cell.unwrap_or(Cell::Null),
+        // The zero date, which is no date.
+        Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("0000-00-00"),
+        Err(_) => odd,
+    }
+}
+
+/// A decimal with a sign, in millionths.
+fn decimal(text: &str) -> Option<Cell<'static>> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let micros = match Quantity::parse(digits.as_bytes()) {
+        Ok(value) => value.micros(),
+        Err(injixo_core::model::QuantityError::TooLarge) => large(digits)?,
+        Err(_) => return None,
+    };
+    Some(Cell::Micros(if negative { -micros } else { micros }))
+}
+
+/// What is too large for a count, as an instant in seconds is.
+fn large(digits: &str) -> Option<i64> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let fraction: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction.parse().ok()?)
+}
+
+/// `-hhh:mm:ss.ffffff`
+fn length(text: &str) -> Option<Cell<'static>> {
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let length = Cell::Text(rest).duration().ok()??;
+    Some(Cell::Length(if negative { Millis::new(-length.get()) } else { length }))
+}
+
+/// An error of the driver as one of ours: what to do about it, without what might be secret.
+fn failed(connection: &Connection, error: &sqlx::Error) -> Error {
+    use ErrorKind::{ConfigInvalid, NotFound, PermissionDenied, Protocol, Unauthenticated, Unavailable, Unexpected};
+    let port = connection.port.unwrap_or(PORT);
+    let number =
+        error.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
+    let number = number.map(sqlx::mysql::MySqlDatabaseError::number);
+    let (kind, message) = match (error, number) {
+        (sqlx::Error::Io(error), _) => return unreachable(connection, port, error),
+        (sqlx::Error::Tls(_), _) => (
+            ConfigInvalid,
+            "no encrypted connection to the database: check its certificate, connection.tls and ca_file",
+        ),
+        (sqlx::Error::Protocol(message), _) if message.contains("cleartext") || message.contains("secure") => {
+            (ConfigInvalid, "the server wants the password over an encrypted connection: set connection.tls to require")
+        }
+        (_, Some(1045 | 1698)) => (Unauthenticated, "the database refused the user or the password: correct them"),
+        (_, Some(1044 | 1142 | 1143 | 1227 | 1370)) => {
+            (PermissionDenied, "the user may not read this: grant SELECT on it")
+        }
+        (_, Some(1049)) => (NotFound, "there is no such database: correct connection.database"),
+        (_, Some(1792 | 1290 | 1836)) => (ConfigInvalid, "the query wants to write: only reading is allowed"),
+        (_, Some(1969 | 3024 | 1317)) => return timed_out(connection),
+        (_, Some(1146 | 1054 | 1305 | 1109)) => {
+            (ConfigInvalid, "the query names something that is not in the database")
+        }
+        (_, Some(1064 | 1149 | 1060 | 1248 | 1052 | 1222 | 1234)) => {
+            (ConfigInvalid, "the database does not understand the query: correct it")
+        }
+        (_, Some(3159)) => (ConfigInvalid, "the server demands an encrypted connection: set connection.tls to require"),
+        (_, Some(1040 | 1053 | 1077 | 1158..=1161 | 1203 | 1205 | 1213 | 1226 | 1927 | 2006 | 2013)) => {
+            (Unavailable, "the connection to the database was lost, or it lacks resources: it is tried again")
+        }
+        (_, Some(_)) => (Unexpected, "the database refused the query"),
+        _ => (Protocol, "the server does not answer as MySQL does: check host and port"),
+    };
+    let error = match error.as_database_error() {
+        Some(database) => Error::new(kind, message).with("cause", database.message()),
+        None => Error::new(kind, message),
+    };
+    error.with("database", &connection.database)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_and_times_of_day_are_exact() {
+        assert_eq!(decimal("12.5"), Some(Cell::Micros(12_500_000)));
+        assert_eq!(decimal("-0.25"), Some(Cell::Micros(-250_000)));
+        assert_eq!(decimal("1711850400.123"), Some(Cell::Micros(1_711_850_400_123_000)));
+        assert_eq!(decimal("x"), None);
+        assert_eq!(length("100:00:00.500000"), Some(Cell::Length(Millis::new(360_000_500))));
+        assert_eq!(length("-00:00:01"), Some(Cell::Length(Millis::new(-1_000))));
+    }
+}

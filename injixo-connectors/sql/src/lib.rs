@@ -1,0 +1,27 @@
+//! Reads contact data and agent statuses from databases by a user's `SELECT`.
+//!
+//! [`Sql`] is the connector, [`SqlConfig`] says where the database is and which queries bring its data. A query is read window by
+//! window, as a derived table with a condition on its time column; whatever it holds, it can only read.
+//!
+//! # Features
+//!
+//! | name | description | default |
+//! | --- | --- | --- |
+//! | `postgres` | PostgreSQL | no |
+//! | `mysql` | MySQL and MariaDB | no |
+//! | `sqlite` | files of SQLite | no |
+
+mod config;
+mod connector;
+mod contacts;
+mod driver;
+mod query;
+mod read;
+mod rejected;
+mod statuses;
+mod value;
+mod verbose;
+mod window;
+
+pub use crate::config::{Adapter, Connection, ContactsQuery, Layout, SqlConfig, StatusesQuery, Tls};
+pub use crate::connector::Sql;

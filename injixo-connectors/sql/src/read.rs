@@ -1,0 +1,201 @@
+//! A query bound to what the connector needs of it: which columns it has, how its times are compared, and the statement of a window.
+
+use async_trait::async_trait;
+use injixo_core::model::Window;
+use injixo_core::zone::Zone;
+use injixo_core::{Error, ErrorKind, Result};
+
+use crate::driver::{Column, Kind, Rows, Session, Statement};
+use crate::query::Query;
+use crate::value::{Cell, Moment};
+use crate::window::Scale;
+
+/// A column that the connector knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) name: &'static str,
+    pub(crate) is_required: bool,
+}
+
+/// The known columns of a query that are there, in the order in which they are selected.
+#[derive(Debug, Clone)]
+pub(crate) struct Bound {
+    query: Query,
+    /// The columns, those that were wanted and are there.
+    pub(crate) columns: Vec<Column>,
+    /// Where each wanted column stands among them.
+    places: Vec<Option<usize>>,
+    scale: Scale,
+}
+
+impl Bound {
+    /// Binds a query; `wanted[time]` is its time column.
+    pub(crate) async fn new(session: &mut dyn Session, query: &Query, wanted: &[Wanted], time: usize) -> Result<Self> {
+        let all = format!("SELECT * FROM {} AS q", query.derived());
+        let found = session.columns(&all).await?;
+        let (mut columns, mut places, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for wanted in wanted {
+            let mut named = found.iter().filter(|column| column.name.eq_ignore_ascii_case(wanted.name));
+            match (named.next(), named.next()) {
+                (Some(_), Some(_)) => {
+                    let message = format!("column {:?} is there twice: leave one of them, or rename it", wanted.name);
+                    return Err(Error::new(ErrorKind::ConfigInvalid, message));
+                }
+                (Some(column), None) => {
+                    places.push(Some(columns.len()));
+                    columns.push(column.clone());
+                }
+                (None, _) => {
+                    places.push(None);
+                    if wanted.is_required {
+                        missing.push(wanted.name);
+                    }
+                }
+            }
+        }
+        if let Some(first) = missing.first() {
+            let has: Vec<&str> = found.iter().map(|column| column.name.as_str()).collect();
+            let names = missing.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            let is = if missing.len() == 1 { "column" } else { "columns" };
+            let message = format!(
+                "{is} {names} missing in the result (it has: {}): name the expression that holds it, … AS {first}",
+                has.join(", ")
+            );
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
+        let place = places.get(time).copied().flatten();
+        let Some(column) = place.and_then(|place| columns.get_mut(place)) else {
+            return Err(Error::new(ErrorKind::Unexpected, "a query was bound without its time column"));
+        };
+        let mut style = None;
+        if column.kind == Kind::Text {
+            match first_value(session, query, column).await? {
+                None => style = Moment::parse("1970-01-01 00:00:00").map(|parsed| parsed.1),
+                Some(FirstValue::Number) => column.kind = Kind::Int,
+                Some(FirstValue::Text(text)) => {
+                    let Some((_, found)) = Moment::parse(text.trim()) else {
+                        return Err(no_time(column, &format!("its values look like {text:?}")));
+                    };
+                    style = Some(found);
+                }
+            }
+        }
+        let Some(scale) = Scale::of(column.kind, style) else {
+            return Err(no_time(column, &format!("its type is {}", column.type_name)));
+        };
+        Ok(Self { query: query.clone(), columns, places, scale })
+    }
+
+    /// Where a wanted column stands among the cells of a row.
+    pub(crate) fn place(&self, wanted: usize) -> Option<usize> {
+        self.places.get(wanted).copied().flatten()
+    }
+
+    /// Whether a wanted column is there.
+    pub(crate) fn has(&self, wanted: usize) -> bool {
+        self.place(wanted).is_some()
+    }
+
+    /// The cell of a wanted column, NULL where the query has no such column.
+    pub(crate) fn cell<'c>(&self, cells: &[Cell<'c>], wanted: usize) -> Cell<'c> {
+        self.place(wanted).and_then(|place| cells.get(place).copied()).unwrap_or(Cell::Null)
+    }
+
+    fn select(&self, session: &dyn Session) -> Statement {
+        let list: Vec<String> = self.columns.iter().map(|column| session.selected(column)).collect();
+        let text = format!("SELECT {} FROM {} AS q", list.join(", "), self.query.derived());
+        Statement { text, values: Vec::new() }
+    }
+
+    /// The statement for the rows whose `time` lies in a window, and those of the look before it that `or_open` takes in.
+    pub(crate) fn statement(
+        &self,
+        session: &dyn Session,
+        window: Window,
+        zone: &Zone,
+        time: usize,
+        reach: Option<Reach>,
+    ) -> Statement {
+        let mut statement = self.select(session);
+        let Some(column) = self.place(time).and_then(|place| self.columns.get(place)) else { return statement };
+        let time = format!("q.{}", session.quoted(&column.name));
+        let (from, to) = self.scale.edges(window, zone);
+        let first = reach.as_ref().map_or_else(|| from.clone(), |reach| self.scale.edges(reach.window, zone).0);
+        statement.text.push_str(&format!(" WHERE {time} >= "));
+        session.edge(first, &mut statement);
+        statement.text.push_str(&format!(" AND {time} < "));
+        session.edge(to, &mut statement);
+        let end = reach.and_then(|reach| self.place(reach.end)).and_then(|place| self.columns.get(place));
+        if let Some(end) = end {
+            let name = format!("q.{}", session.quoted(&end.name));
+            statement.text.push_str(&format!(" AND ({time} >= "));
+            session.edge(from, &mut statement);
+            statement.text.push_str(&format!(" OR {name} IS NULL"));
+            // An end of another type than the start is looked at when it was read.
+            if Scale::of(end.kind, None).or(Some(self.scale)) == Some(self.scale) {
+                statement.text.push_str(&format!(" OR {name} > "));
+                session.edge(self.scale.edges(window, zone).0, &mut statement);
+            } else {
+                statement.text.push_str(&format!(" OR {name} IS NOT NULL"));
+            }
+            statement.text.push(')');
+        }
+        statement
+    }
+
+    /// The first rows of a statement only.
+    pub(crate) fn limited(mut statement: Statement, rows: u32) -> Statement {
+        statement.text.push_str(&format!(" LIMIT {rows}"));
+        statement
+    }
+}
+
+/// How far before a window spans may begin that reach into it, and which column says where they end.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    pub(crate) window: Window,
+    pub(crate) end: usize,
+}
+
+fn no_time(column: &Column, why: &str) -> Error {
+    let message = format!(
+        "column {:?} is no time ({why}): convert it to a date with a time, to seconds since 1970, or to a text like \
+         2024-03-31 02:30:00",
+        column.name
+    );
+    Error::new(ErrorKind::ConfigInvalid, message)
+}
+
+enum FirstValue {
+    Number,
+    Text(String),
+}
+
+/// The first value of a column that is not NULL.
+async fn first_value(session: &mut dyn Session, query: &Query, column: &Column) -> Result<Option<FirstValue>> {
+    #[derive(Default)]
+    struct First(Option<FirstValue>);
+
+    #[async_trait]
+    impl Rows for First {
+        fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+            self.0 = match cells.first() {
+                Some(Cell::Text(text)) => Some(FirstValue::Text((*text).to_owned())),
+                Some(Cell::Int(_) | Cell::Float(_) | Cell::Micros(_)) => Some(FirstValue::Number),
+                _ => None,
+            };
+            Ok(())
+        }
+
+        async fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    let name = session.quoted(&column.name);
+    let text =
+        format!("SELECT {} FROM {} AS q WHERE q.{name} IS NOT NULL LIMIT 1", session.selected(column), query.derived());
+    let mut first = First::default();
+    session.run(&Statement { text, values: Vec::new() }, std::slice::from_ref(column), &mut first).await?;
+    Ok(first.0)
+}
