@@ -9,6 +9,10 @@
 //! | --- | --- | --- |
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
+//! | `sql` | databases by a user's `SELECT`; needs at least one of the next three | no |
+//! | `sql-postgres` | PostgreSQL databases | no |
+//! | `sql-mysql` | MySQL and MariaDB databases | no |
+//! | `sql-sqlite` | SQLite databases | no |
 //! | `sqlite` | the store in one SQLite file | no |
 //! | `postgres` | the store in a PostgreSQL database | no |
 //! | `full` | all of these | no |
@@ -17,18 +21,22 @@ pub use injixo_core as core;
 
 #[cfg(feature = "csv")]
 pub use injixo_connector_csv as csv;
+#[cfg(feature = "sql")]
+pub use injixo_connector_sql as sql;
 
 /// Every connector of the enabled features.
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(feature = "csv")]
-/// assert_eq!(kinds, ["csv"]);
+/// # #[cfg(all(feature = "csv", feature = "sql"))]
+/// assert_eq!(kinds, ["csv", "sql"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
     #[cfg(feature = "csv")]
     let registry = registry.with::<csv::Csv>();
+    #[cfg(feature = "sql")]
+    let registry = registry.with::<sql::Sql>();
     registry
 }
 

@@ -231,3 +231,54 @@ impl StatusesQuery {
         Millis::from_secs(i64::from(self.longest_secs))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../sample.toml");
+
+    #[test]
+    fn the_sample_is_a_configuration() {
+        let config: SqlConfig = toml::from_str(SAMPLE).unwrap();
+        config.check().unwrap();
+        assert!(!format!("{config:?}").contains("ACD_PASSWORD"), "{config:?}");
+    }
+
+    #[test]
+    fn every_key_is_in_the_sample() {
+        // What a key would be called that is not known is told with those that are.
+        for (at, table) in [
+            ("", "nonsense = 1\n"),
+            ("[connection]\n", "nonsense = 1\n"),
+            ("[contacts]\n", "nonsense = 1\n"),
+            ("[statuses]\n", "nonsense = 1\n"),
+        ] {
+            let text = if at.is_empty() {
+                format!("{table}{SAMPLE}")
+            } else {
+                SAMPLE.replacen(at, &format!("{at}{table}"), 1)
+            };
+            let error = toml::from_str::<SqlConfig>(&text).unwrap_err().to_string();
+            let known = error.split("expected one of").nth(1).unwrap_or_else(|| panic!("{error}"));
+            for key in known.split('`').skip(1).step_by(2) {
+                let is_there = SAMPLE.lines().any(|line| {
+                    let line = line.trim_start_matches("# ").trim_start();
+                    line.starts_with(&format!("{key} =")) || line == format!("[{key}]")
+                });
+                assert!(is_there, "{at}{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = "time_zone = 'UTC'\ncontacts = { query = 'SELECT 1', layout = 'intervals' }\n\
+            [connection]\nadapter = 'postgres'\nfile = 'x'\nrequest_secs = 0";
+        let error = toml::from_str::<SqlConfig>(text).unwrap().check().unwrap_err().to_string();
+        for mistake in ["connection.file", "connection.database", "connection.user", "request_secs", "interval_minutes"]
+        {
+            assert!(error.contains(mistake), "{mistake}: {error}");
+        }
+    }
+}

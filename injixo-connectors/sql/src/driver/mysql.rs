@@ -41,7 +41,7 @@ impl MySqlSession {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .timezone(Some("+00:00".to_owned()));
-        if let Some(password) = &connection.password {
+        if let Some(password) = connection.password.as_ref().filter(|password| !password.expose().is_empty()) {
             options = options.password(password.expose());
         }
         if let Some(file) = &connection.ca_file {

@@ -46,7 +46,7 @@ impl PostgresSession {
                 ("standard_conforming_strings", "on"),
                 ("TimeZone", "UTC"),
             ]);
-        if let Some(password) = &connection.password {
+        if let Some(password) = connection.password.as_ref().filter(|password| !password.expose().is_empty()) {
             options = options.password(password.expose());
         }
         if let Some(file) = &connection.ca_file {
