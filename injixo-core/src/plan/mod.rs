@@ -95,7 +95,7 @@ pub(crate) struct Plan {
 const LONG_TASK: Millis = Millis::from_mins(31 * 1_440);
 
 /// Requests that are longer than this are back-filled.
-const LONG_REQUEST: Millis = Millis::from_mins(2 * 1_440);
+pub(crate) const LONG_REQUEST: Millis = Millis::from_mins(2 * 1_440);
 
 impl Situation<'_> {
     /// What the lane of current data does next.
@@ -228,10 +228,10 @@ impl Situation<'_> {
     /// What of `within` was read, but is to be read again by now.
     fn due_again(&self, edge: Timestamp, within: Window) -> Coverage {
         let StreamPolicy { every, offset, late, look_backs, .. } = self.policy;
-        let settled_before = edge.before(*late);
         let deepest = look_backs.iter().map(|look_back| look_back.depth).max().unwrap_or(Millis::ZERO);
         let reach = edge.before(deepest);
-        let is_past = |held: &&Covered| held.window.to() <= reach && held.read_at >= held.window.to().after(*late);
+        let settled = (*late).max(*offset);
+        let is_past = |held: &&Covered| held.window.to() <= reach && held.read_at >= held.window.to().after(settled);
         let mut due = Coverage::new();
         for held in self.covered.iter().filter(|held| !is_past(held)) {
             let Some(window) = held.window.intersection(within) else { continue };
@@ -243,22 +243,34 @@ impl Situation<'_> {
                 }
             }
             // Read before the source had written all of it, and not read since.
-            let settles = Window::new(held.read_at.before(*late), settled_before);
+            let settles = Window::new(held.read_at.before(*late), edge.before(*late));
             due.extend(settles.ok().and_then(|settles| settles.intersection(window)));
+            // Asked for before its reference time.
+            let early = Window::new(held.read_at.before(*offset), edge);
+            due.extend(early.ok().and_then(|early| early.intersection(window)));
         }
         due
     }
 
     /// The last piece of a window, on the quarter-hour grid, no repeated local time cut.
     fn last_piece(&self, window: Window, size: Millis) -> Window {
-        let size = size.max(QUARTER);
-        if window.duration() <= size {
-            return self.zone.widen(window);
-        }
-        let from = ceil(window.to().before(size), QUARTER).max(window.from());
-        let piece = Window::new(from.min(window.to().before(Millis::new(1))), window.to()).unwrap_or(window);
-        self.zone.widen(piece)
+        if window.duration() <= size { self.zone.widen(window) } else { last_piece(window, size, self.zone) }
     }
+}
+
+/// The last piece of a window, at most `size` long where no repeated stretch of local time is longer, on the quarter-hour grid where
+/// that is possible.
+pub(crate) fn last_piece(window: Window, size: Millis, zone: &Zone) -> Window {
+    let cut =
+        ceil(window.to().before(size), QUARTER.min(size)).clamp(window.from(), window.to().before(Millis::new(1)));
+    let Ok(piece) = Window::new(cut, window.to()) else { return window };
+    let widened = zone.widen(piece);
+    if widened.duration() <= size {
+        return widened;
+    }
+    // The stretch that the cut lies in is left whole to the next piece.
+    let behind = Window::new(cut.before(Millis::new(1)), cut).map_or(cut, |before| zone.widen(before).to());
+    Window::new(behind, window.to()).map_or(widened, |shorter| zone.widen(shorter))
 }
 
 /// The last multiple of `step` that is not after `at`.

@@ -30,7 +30,7 @@ impl Runtime {
         let cx = self.context();
         let guard = Guard { generation: Some(record.generation), lease: Some((work.lane, work.fence)) };
         let target = Target { store: &*self.store, integration: record.id, zone: connector.zone(), guard };
-        let arrived = source.scan(&cx).await?;
+        let arrived = self.patiently(policy.patience, source.scan(&cx)).await?;
         state.failed.retain(|key, _| arrived.iter().any(|delivery| delivery.key == *key));
         let mut first_error = None;
         for delivery in arrived {

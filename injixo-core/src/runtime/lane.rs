@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use injixo_model::{Millis, Timestamp};
+use injixo_model::{Coverage, Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::connector::Limits;
@@ -29,6 +29,12 @@ pub(crate) struct LaneState {
     pub(crate) waits_for: Option<String>,
     /// When the back-fill began, and how many milliseconds of it were left then.
     pub(crate) fill_began: Option<(i64, i64)>,
+    /// What the source said in this turn that it does not hold yet.
+    #[serde(skip)]
+    pub(crate) not_yet: Coverage,
+    /// Whether the source was asked in this turn what changed.
+    #[serde(skip)]
+    pub(crate) was_asked: bool,
     /// Deliveries that could not be imported, by key, with the settings under which they were tried and the error.
     pub(crate) failed: BTreeMap<String, (String, String)>,
 }
@@ -51,6 +57,8 @@ pub(crate) enum Next {
 
 const FIRST_PAUSE: i64 = 15_000;
 const LONGEST_PAUSE: i64 = 15 * 60_000;
+/// A system that asks to be left alone for longer is asked again after that.
+pub(crate) const LONGEST_WAIT: i64 = 24 * 3_600_000;
 
 impl LaneState {
     pub(crate) fn of(work: &WorkRecord) -> Self {
@@ -83,7 +91,7 @@ impl LaneState {
         let spread = pause / 4;
         let jitter = scatter(work) % (2 * spread + 1).unsigned_abs();
         let pause = pause - spread + i64::try_from(jitter).unwrap_or(0);
-        Next::At(now.after(Millis::new(pause.max(asked))))
+        Next::At(now.after(Millis::new(pause.max(asked).min(LONGEST_WAIT))))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Importing on its own: claims what is due, lets it be done, and keeps its claims alive.
 
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -176,25 +178,23 @@ impl Scheduler {
 
     /// Keeps the claims alive, and ends work on integrations that another process has changed.
     async fn extend(&self) -> Result<()> {
-        if self.jobs.is_empty() {
-            return Ok(());
-        }
         let mut transaction = self.runtime.store.write().await?;
         let now = transaction.now().await?.unwrap_or_else(|| self.runtime.clock.now());
         let lease = Lease { owner: self.owner.clone(), until: now.after(self.runtime.lease) };
-        transaction.extend_leases(&lease).await?;
-        let working: Vec<(u32, Lane)> = self.runtime.shared.working().keys().copied().collect();
-        let mut lost = Vec::new();
-        for (integration, lane) in working {
-            let work = transaction.lock_work(integration, lane).await?;
-            let is_ours = work.and_then(|work| work.lease).is_some_and(|lease| lease.owner == self.owner);
-            if !is_ours {
-                lost.push((integration, lane));
+        let held: BTreeSet<(u32, Lane)> = transaction.extend_leases(&lease).await?.into_iter().collect();
+        let working: BTreeSet<(u32, Lane)> = self.runtime.shared.working().keys().copied().collect();
+        // What is ours and not being done was not given back when it ended: it is free at once.
+        for &(integration, lane) in held.difference(&working) {
+            if let Some(work) = transaction.lock_work(integration, lane).await?
+                && work.lease.as_ref().is_some_and(|lease| lease.owner == self.owner)
+            {
+                let due = work.due.min(now);
+                transaction.put_work(&[WorkRecord { due, lease: None, window: None, ..work }]).await?;
             }
         }
         transaction.commit().await?;
-        for key in lost {
-            if let Some(cancel) = self.runtime.shared.working().get(&key) {
+        for key in working.difference(&held) {
+            if let Some(cancel) = self.runtime.shared.working().get(key) {
                 cancel.send_replace(true);
             }
         }
@@ -210,6 +210,14 @@ fn forget(ended: Result<(Lane, u32), tokio::task::JoinError>, groups: &[Group; 3
             *running = running.saturating_sub(1);
         }
     }
+}
+
+/// What a step comes to whose connector panicked.
+#[expect(clippy::needless_pass_by_value, reason = "it is thrown away here")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Result<After> {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = format!("the connector has a defect, it panicked: {}", said.unwrap_or("no message"));
+    Err(Error::new(ErrorKind::Unexpected, message))
 }
 
 /// What comes after some work.
@@ -230,7 +238,7 @@ impl Runtime {
             let step = tokio::select! {
                 biased;
                 _ = cancelled.wait_for(|cancelled| *cancelled) => None,
-                step = self.step(&mut work, &mut state) => Some(step),
+                step = AssertUnwindSafe(self.step(&mut work, &mut state)).catch_unwind() => Some(step.unwrap_or_else(panicked)),
             };
             due = match step {
                 None => break,
@@ -241,11 +249,11 @@ impl Runtime {
             };
             break;
         }
-        self.shared.working().remove(&key);
         if let Err(error) = self.give_back(&work, &state, due).await {
-            // Its lease runs out; then it is claimed again.
+            // It is ours and not being done: it is freed when leases are extended, or when its own runs out.
             tracing::warn!(%error, "work could not be given back");
         }
+        self.shared.working().remove(&key);
     }
 
     async fn failed(&self, work: &WorkRecord, state: &mut LaneState, error: &Error) -> Timestamp {
@@ -296,7 +304,11 @@ impl Runtime {
             Err(next) => {
                 let now = self.now().await?;
                 state.succeeded(now);
-                return Ok(After::Rest(next));
+                if state.not_yet.is_empty() {
+                    return Ok(After::Rest(next));
+                }
+                state.waits_for = Some("the external system does not hold the newest data yet".to_owned());
+                return Ok(After::Rest(next.min(now.after(SOON))));
             }
         };
         tracing::debug!(window = %job.task().window, why = ?job.task().why, "reading");
@@ -307,10 +319,11 @@ impl Runtime {
                 state.succeeded(now);
                 Ok(After::Again)
             }
-            Ended::NotYet => {
+            Ended::NotYet(lacking) => {
+                // Whatever else is due is done first.
                 state.succeeded(now);
-                state.waits_for = Some("the external system does not hold the newest data yet".to_owned());
-                Ok(After::Rest(now.after(SOON)))
+                state.not_yet.extend(lacking.windows().iter().copied());
+                Ok(After::Again)
             }
             Ended::NoPermit(until) => {
                 state.waits_for = Some(format!("the budget of the external system: next permit at {until}"));

@@ -12,7 +12,9 @@ use super::lane::{LaneState, begin_of, is_back_fill, policy_of, stream_of, strea
 use crate::connector::{Budget, Connector, Context, Limits, Stream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, Answer, Guard, Read, Target, WindowSource};
-use crate::plan::{Plan, Policy, QUARTER, Situation, StreamPolicy, Task, ceil, compacted, halves};
+use crate::plan::{
+    LONG_REQUEST, Plan, Policy, QUARTER, Situation, StreamPolicy, Task, Why, ceil, compacted, halves, last_piece,
+};
 use crate::store::{
     Covered, IntegrationRecord, IntegrationState, Lane, RangeKind, RangeRecord, StreamId, Transaction, WorkRecord,
 };
@@ -32,12 +34,12 @@ pub(super) struct Job {
 }
 
 /// How a task ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
     /// Everything was imported.
     Done,
-    /// The source does not hold all of it yet.
-    NotYet,
+    /// The source does not hold this part of it yet.
+    NotYet(Coverage),
     /// There is no permit before then.
     NoPermit(Timestamp),
 }
@@ -95,8 +97,14 @@ impl Runtime {
         let Some(source) = source else { return Ok(Err(Timestamp::MAX)) };
         let (limits, zone, policy) = (source.limits(), connector.zone(), policy_of(record));
         let by_stream = stream_policy(&policy, &limits, stream);
-        if !is_back_fill(work.lane) {
-            self.ask_for_changes(record, connector, stream).await?;
+        if !is_back_fill(work.lane) && !std::mem::replace(&mut state.was_asked, true) {
+            match self.ask_for_changes(record, connector, stream, policy.patience).await {
+                // What changed is not worth more than what is new.
+                Err(error) if error.is_retryable() && error.kind() != ErrorKind::Cancelled => {
+                    tracing::warn!(%error, "the external system does not say what changed");
+                }
+                asked => asked?,
+            }
         }
         let id = StreamId { integration: record.id, stream };
         let mut transaction = self.store.write().await?;
@@ -111,8 +119,10 @@ impl Runtime {
         let busy: Coverage = others
             .into_iter()
             .filter(|other| other.lane != work.lane && stream_of(other.lane) == stream)
-            .filter(|other| other.lease.as_ref().is_some_and(|lease| lease.until > now))
+            // Also one whose lease has run out may still commit as long as nobody else has claimed it.
+            .filter(|other| other.lease.is_some())
             .filter_map(|other| other.window)
+            .chain(state.not_yet.windows().iter().copied())
             .collect();
         let plan = plan(record, work, state, &noted, &busy, (&policy, &by_stream, &zone), now);
         transaction.remove_ranges(&plan.done).await?;
@@ -142,7 +152,7 @@ impl Runtime {
         let deepest = policy.look_backs.iter().map(|look_back| look_back.depth).max().unwrap_or(Millis::ZERO);
         let first_asked = noted.asked.iter().map(|asked| asked.1.from()).min().unwrap_or(Timestamp::MAX);
         let before = now.before(deepest).before(DAY).min(first_asked);
-        let fewer = compacted(&noted.covered, policy.late, before);
+        let fewer = compacted(&noted.covered, policy.late.max(policy.offset), before);
         if fewer.len() < noted.covered.len() {
             let is_new = |piece: &&Covered| {
                 let held = noted.covered.binary_search_by_key(&piece.window.from(), |held| held.window.from());
@@ -160,11 +170,13 @@ impl Runtime {
         record: &IntegrationRecord,
         connector: &Arc<dyn Connector>,
         stream: Stream,
+        patience: Millis,
     ) -> Result<()> {
         let Some(source) = connector.changes(stream) else { return Ok(()) };
         let id = StreamId { integration: record.id, stream };
         let mark = self.store.read().await?.mark(id).await?;
-        let changed = source.changes(&self.context(), mark.as_deref()).await?;
+        let cx = self.context();
+        let changed = self.patiently(patience, source.changes(&cx, mark.as_deref())).await?;
         if mark.as_deref() == Some(changed.mark.as_str()) && changed.windows.is_empty() {
             return Ok(());
         }
@@ -175,7 +187,30 @@ impl Runtime {
             changed.windows.into_iter().filter_map(|window| asked(id, window, at, "changed in the source")).collect();
         transaction.add_ranges(&touched).await?;
         transaction.put_mark(id, &changed.mark).await?;
-        transaction.commit().await
+        if touched.iter().any(|range| range.window.duration() > LONG_REQUEST) {
+            // The lane of back-filling reads it, which may have had nothing to do.
+            let lane = if stream == Stream::Contacts { Lane::ContactsBackfill } else { Lane::StatusesBackfill };
+            if let Some(held) = transaction.lock_work(record.id, lane).await? {
+                transaction.put_work(&[WorkRecord { due: held.due.min(at), ..held }]).await?;
+            }
+        }
+        transaction.commit().await?;
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    /// What a system answers within `patience`.
+    pub(super) async fn patiently<T>(&self, patience: Millis, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let is_over = self.clock.sleep_until(self.clock.now().after(patience));
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = is_over => {
+                let secs = Duration::from(patience).as_secs();
+                let message = format!("the external system did not answer within {secs} s");
+                Err(Error::new(ErrorKind::Timeout, message))
+            }
+        }
     }
 }
 
@@ -188,7 +223,7 @@ pub(super) fn asked(stream: StreamId, window: Window, at: Timestamp, note: &str)
 /// The longest window that a source is asked for in a lane: back-filling begins with a day, until the source has shown more.
 fn size_of(lane: Lane, state: &LaneState, longest: Millis) -> Millis {
     let first = if is_back_fill(lane) { DAY } else { longest };
-    state.size.map_or(first, Millis::new).min(longest).max(QUARTER)
+    state.size.map_or(first, Millis::new).min(longest).max(QUARTER.min(longest))
 }
 
 fn plan(
@@ -248,9 +283,14 @@ impl Job {
         let budget = self.connector.budget();
         let size = size_of(self.work.lane, state, self.longest);
         let mut pieces = self.pieces(size);
-        let (mut empty, mut found, mut most_rows, mut was_cut, mut ended) = (Vec::new(), false, 0, false, Ended::Done);
+        let (mut empty, mut found, mut most_rows, mut was_cut) = (Vec::new(), false, 0, false);
+        let mut lacking = Coverage::new();
         while let Some(piece) = pieces.pop() {
             if let Some(until) = self.wait_for_permit(runtime, budget.as_ref()).await? {
+                // What was answered is not asked for again; whether it was emptied on purpose nobody knows.
+                for answer in empty {
+                    self.commit(runtime, answer, false, &cx).await?;
+                }
                 return Ok(Ended::NoPermit(until));
             }
             let read = self.read(runtime, piece, &cx).await;
@@ -277,11 +317,17 @@ impl Job {
                     if let (Some(budget), ErrorKind::Unauthenticated) = (&budget, error.kind()) {
                         budget::refuse(&*runtime.store, budget, Some(error.to_string())).await?;
                     }
+                    if matches!(self.task.why, Why::BackFill | Why::Gap) {
+                        // Read for the first time: nothing is there that they could remove.
+                        for answer in empty {
+                            self.commit(runtime, answer, false, &cx).await?;
+                        }
+                    }
                     return Err(error);
                 }
             };
             match read {
-                Read::NotYet => ended = Ended::NotYet,
+                Read::NotYet => lacking.insert(piece),
                 Read::Truncated => {
                     was_cut = true;
                     let Some((earlier, later)) = halves(piece, self.limits.smallest_window, &self.zone) else {
@@ -293,9 +339,7 @@ impl Job {
                     pieces.extend([earlier, later]);
                 }
                 Read::Complete(answer) => {
-                    if answer.window().to() < piece.to() {
-                        ended = Ended::NotYet;
-                    }
+                    lacking.extend(Window::new(answer.window().to(), piece.to()));
                     most_rows = most_rows.max(answer.rows());
                     if answer.is_empty() && !found {
                         // Whether nothing means that all is gone shows when the rest of the window was read.
@@ -314,10 +358,13 @@ impl Job {
             self.commit(runtime, answer, self.policy.empty_removes, &cx).await?;
         }
         let was_full = self.task.window.duration() >= size;
-        if !was_cut && was_full && most_rows < FEW_ROWS && ended == Ended::Done {
+        if !lacking.is_empty() {
+            return Ok(Ended::NotYet(lacking));
+        }
+        if !was_cut && was_full && most_rows < FEW_ROWS {
             state.size = Some((size.get() * 2).min(self.longest.get()));
         }
-        Ok(ended)
+        Ok(Ended::Done)
     }
 
     /// The window in pieces of at most `size`, the newest last.
@@ -325,9 +372,7 @@ impl Job {
         let mut pieces = Vec::new();
         let mut rest = Some(self.task.window);
         while let Some(window) = rest {
-            let cut = ceil(window.to().before(size), QUARTER).max(window.from());
-            let piece = Window::new(cut, window.to()).map_or(window, |piece| self.zone.widen(piece));
-            let piece = piece.intersection(window).unwrap_or(window);
+            let piece = last_piece(window, size, &self.zone).intersection(window).unwrap_or(window);
             rest = Window::new(window.from(), piece.from()).ok();
             pieces.push(piece);
         }
@@ -354,16 +399,7 @@ impl Job {
         let target = self.target(runtime);
         let began = runtime.now().await?;
         let read = import::read_window(&target, &self.source, piece, began, cx);
-        let patience = runtime.clock.sleep_until(runtime.clock.now().after(self.policy.patience));
-        tokio::select! {
-            biased;
-            read = read => read,
-            () = patience => {
-                let patience = Duration::from(self.policy.patience).as_secs();
-                let message = format!("the external system did not answer within {patience} s");
-                Err(Error::new(ErrorKind::Timeout, message).with("window", piece))
-            }
-        }
+        runtime.patiently(self.policy.patience, read).await.map_err(|error| error.with("window", piece))
     }
 
     async fn commit(&self, runtime: &Runtime, answer: Box<Answer>, may_empty: bool, cx: &Context) -> Result<()> {

@@ -377,13 +377,14 @@ impl Transaction for MemoryTransaction {
         Ok(lanes.iter().filter_map(first).min().filter(|at| *at < Timestamp::MAX))
     }
 
-    async fn extend_leases(&mut self, lease: &Lease) -> Result<()> {
+    async fn extend_leases(&mut self, lease: &Lease) -> Result<Vec<(u32, Lane)>> {
         let is_owned = |work: &&WorkRecord| work.lease.as_ref().is_some_and(|held| held.owner == lease.owner);
         let owned: Vec<WorkRecord> = self.tables.work.values().filter(is_owned).cloned().collect();
+        let held = owned.iter().map(|work| (work.integration, work.lane)).collect();
         for work in owned {
             self.put_work(&[WorkRecord { lease: Some(lease.clone()), ..work }]).await?;
         }
-        Ok(())
+        Ok(held)
     }
 
     async fn lock_credential(&mut self, key: &str) -> Result<Option<String>> {

@@ -185,8 +185,9 @@ pub trait Transaction: Debug + Send {
     /// it is due, and nobody holds it any more.
     async fn next_claim(&mut self, lanes: &[Lane], except: &BTreeSet<u32>) -> Result<Option<Timestamp>>;
 
-    /// Makes the leases of `lease.owner` last until `lease.until`.
-    async fn extend_leases(&mut self, lease: &Lease) -> Result<()>;
+    /// Makes the leases of `lease.owner` last until `lease.until`, but for work that another transaction has locked. Returns all
+    /// work that the owner holds, locked or not.
+    async fn extend_leases(&mut self, lease: &Lease) -> Result<Vec<(u32, Lane)>>;
 
     /// What is remembered for a credential, under its hash; until the end of this transaction nobody else may change it.
     async fn lock_credential(&mut self, key: &str) -> Result<Option<String>>;

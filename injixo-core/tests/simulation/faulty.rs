@@ -272,7 +272,7 @@ impl Transaction for Faulty {
     async fn next_claim(&mut self, lanes: &[Lane], except: &BTreeSet<u32>) -> Result<Option<Timestamp>> {
         self.inner().next_claim(lanes, except).await
     }
-    async fn extend_leases(&mut self, lease: &Lease) -> Result<()> {
+    async fn extend_leases(&mut self, lease: &Lease) -> Result<Vec<(u32, Lane)>> {
         self.inner().extend_leases(lease).await
     }
     async fn lock_credential(&mut self, key: &str) -> Result<Option<String>> {

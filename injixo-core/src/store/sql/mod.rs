@@ -226,7 +226,7 @@ impl<D: Driver> Transaction for SqlTransaction<D> {
         work::next_claim(&mut self.db, (lanes, except)).await
     }
 
-    async fn extend_leases(&mut self, lease: &Lease) -> Result<()> {
+    async fn extend_leases(&mut self, lease: &Lease) -> Result<Vec<(u32, Lane)>> {
         work::extend_leases(&mut self.db, lease).await
     }
 

@@ -143,11 +143,18 @@ pub(super) async fn next_claim<D: Driver>(db: &mut D, wanted: Wanted<'_>) -> Res
     rows.first().map_or(Ok(None), |row| row.opt_instant(0))
 }
 
-pub(super) async fn extend_leases<D: Driver>(db: &mut D, lease: &Lease) -> Result<()> {
-    let statement = "UPDATE work SET lease_until = $2, claimable = CASE WHEN due > $2 THEN due ELSE $2 END
-        WHERE owner = $1";
-    db.execute(statement.into(), values![&lease.owner, lease.until]).await?;
-    Ok(())
+pub(super) async fn extend_leases<D: Driver>(db: &mut D, lease: &Lease) -> Result<Vec<(u32, Lane)>> {
+    // Work that is locked is about to be committed or given back: it is not waited for.
+    let lock = db.free_row_lock();
+    let statement = format!(
+        "UPDATE work SET lease_until = $2, claimable = CASE WHEN due > $2 THEN due ELSE $2 END
+        WHERE (integration, lane) IN
+            (SELECT integration, lane FROM work WHERE owner = $1 ORDER BY integration, lane{lock})"
+    );
+    db.execute(Sql::recurring(statement), values![&lease.owner, lease.until]).await?;
+    let statement = "SELECT integration, lane FROM work WHERE owner = $1 ORDER BY integration, lane";
+    let rows = db.query(Sql::recurring(statement.to_owned()), values![&lease.owner]).await?;
+    rows.iter().map(|row| Ok((row.number(0)?, row.choice(1, &LANES)?))).collect()
 }
 
 pub(super) async fn lock_credential<D: Driver>(db: &mut D, key: &str) -> Result<Option<String>> {

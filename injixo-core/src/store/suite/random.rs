@@ -186,7 +186,9 @@ async fn make(write: &mut dyn Transaction, change: &Change) -> Result<String> {
             let claimed = write.claim(lanes, &NONE, &lease(&format!("{owner}"), now + 5), at(now), limit).await?;
             return Ok(format!("{claimed:?} {:?}", write.next_claim(lanes, &NONE).await?));
         }
-        Change::Extend(owner, until) => write.extend_leases(&lease(&format!("{owner}"), until)).await?,
+        Change::Extend(owner, until) => {
+            return Ok(format!("{:?}", write.extend_leases(&lease(&format!("{owner}"), until)).await?));
+        }
         Change::Credential(is_a, state) => {
             let key = if is_a { "a" } else { "b" };
             let before = write.lock_credential(key).await?;
