@@ -37,7 +37,7 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = deserializer.deserialize_any(SecretText)?;
         let named = NAMED.with_borrow(|named| named.as_ref().map(|named| named.get(&text).cloned()));
         match named {
             None => Ok(Self::new(text)),
@@ -47,6 +47,37 @@ impl<'de> Deserialize<'de> for Secret {
                 Err(de::Error::custom(message))
             }
         }
+    }
+}
+
+/// Takes a text or a number; whatever else it is, it is not shown.
+struct SecretText;
+
+impl de::Visitor<'_> for SecretText {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<String, E> {
+        Err(E::custom("a secret that looks like a number must be in quotes"))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<String, E> {
+        Err(E::custom("a secret must be in quotes"))
     }
 }
 
@@ -122,6 +153,17 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "[REDACTED]");
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn no_error_shows_a_secret_that_is_no_text() {
+        let read = |key: &str| toml::from_str::<Config>(&format!("user = 'amy'\nkey = {key}"));
+        assert_eq!(read("123456").unwrap().key.expose(), "123456");
+        for key in ["1234.56", "true", "1979-05-27", "[1234]"] {
+            // toml shows the line that is wrong; its message alone does not.
+            let error = read(key).unwrap_err();
+            assert!(!error.message().contains("1234") && !error.message().contains("1979"), "{}", error.message());
+        }
     }
 
     #[test]

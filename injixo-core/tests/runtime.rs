@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use injixo_core::connector::{
-    AgentNow, Budget, CheckReport, Connector, ConnectorFactory, ConnectorInfo, ContactSource, ContactWriter, Context,
-    Limits, LiveSource, LiveWriter, Outcome, Registry, StatusSource, StatusWriter,
+    AgentNow, Budget, ChangeSource, Changed, CheckReport, Connector, ConnectorFactory, ConnectorInfo, ContactSource,
+    ContactWriter, Context, Limits, LiveSource, LiveWriter, Outcome, Registry, StatusSource, StatusWriter, Stream,
 };
 use injixo_core::model::{Channel, Millis, Timestamp, Window};
 use injixo_core::store::{ImportRecord, IntegrationState, Lane, Store};
@@ -41,6 +41,12 @@ struct Holds {
     /// What the next reads answer instead.
     errors: Vec<Error>,
     hangs: bool,
+    /// The next read ends with a panic.
+    panics: bool,
+    /// It holds nothing of so many last minutes.
+    lags: Option<i64>,
+    /// What changed since the mark before.
+    changed: Vec<Window>,
     /// So many contacts in each quarter of an hour.
     floods: i64,
     /// A contact with this start cannot be read.
@@ -97,6 +103,7 @@ impl Acme {
         if hangs {
             std::future::pending::<()>().await;
         }
+        assert!(!std::mem::take(&mut self.holds.lock().unwrap().panics), "nobody thought of this");
         error.map_or(Ok(()), Err)
     }
 }
@@ -129,6 +136,10 @@ impl Connector for Acme {
         has.then(|| Arc::new(self.clone()) as _)
     }
 
+    fn changes(&self, stream: Stream) -> Option<Arc<dyn ChangeSource>> {
+        (stream == Stream::Contacts).then(|| Arc::new(self.clone()) as _)
+    }
+
     fn live(&self) -> Option<Arc<dyn LiveSource>> {
         self.live.is_some().then(|| Arc::new(self.clone()) as _)
     }
@@ -156,7 +167,18 @@ impl ContactSource for Acme {
             out.contact("Flood", Channel::Calls, start).handled(true).handle_time(Millis::new(1_000));
             out.flush().await?;
         }
-        Ok(Outcome::complete())
+        let lags = self.holds.lock().unwrap().lags;
+        Ok(lags.map_or_else(Outcome::complete, |minutes| Outcome::complete_until(cx.now().before(mins(minutes)))))
+    }
+}
+
+#[async_trait]
+impl ChangeSource for Acme {
+    async fn changes(&self, _: &Context, mark: Option<&str>) -> Result<Changed> {
+        let mark = mark.map_or(0, |mark| mark.parse::<u64>().unwrap());
+        let windows = std::mem::take(&mut self.holds.lock().unwrap().changed);
+        let mark = mark + windows.len() as u64;
+        Ok(Changed { windows, mark: mark.to_string() })
     }
 }
 
@@ -765,4 +787,122 @@ async fn a_renamed_queue_stays_one_queue_and_readers_are_told() {
         }
     }
     assert_eq!(told, ["Sales"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_panics_is_named_and_tried_again() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    let call = ("Hotline", at("2024-05-27T08:50"), 60);
+    let acme = Acme::with(|holds| {
+        holds.calls = vec![call];
+        holds.panics = true;
+    });
+    runtime.add_with("acme", acme, plain()).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T09:02").await;
+    clock.sleep_until(clock.now().after(Millis::from_secs(5))).await;
+    let health = runtime.status_of("acme").await.unwrap().lanes[0].health.clone();
+    assert!(matches!(&health, Health::Waiting { error, .. } if error.contains("nobody thought of this")), "{health:?}");
+    until(clock, "2024-05-27T09:04").await;
+    assert_eq!(runtime.status_of("acme").await.unwrap().lanes[0].health, Health::Current);
+    assert_eq!(runtime.intervals("acme").await.unwrap().len(), 1);
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_lags_is_imported_as_far_as_it_goes() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    let acme = Acme::with(|holds| {
+        holds.calls = (0..40).map(|number| ("Hotline", at("2024-05-27T08:45").after(mins(number * 15)), 60)).collect();
+        holds.lags = Some(50);
+    });
+    runtime.add_with("acme", acme, plain()).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T12:10").await;
+    // At 12:10 the source is complete until 11:20.
+    let last = runtime.intervals("acme").await.unwrap().last().unwrap().start;
+    assert_eq!(last, at("2024-05-27T11:00"));
+    runtime.import_now("acme").await.unwrap();
+    until(clock, "2024-05-27T13:10").await;
+    let quarters = runtime.intervals("acme").await.unwrap();
+    assert_eq!((quarters.len(), quarters.last().unwrap().start), (14, at("2024-05-27T12:00")));
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_answers_are_not_asked_for_again_when_permits_run_out() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    // Of ten an hour the newest imports take four and gaps may take nine: five are left for the gap.
+    let budget = Budget::new(["acme"]).permits(10, mins(60));
+    let acme = Acme { budget: Some(budget), ..Acme::new() };
+    let mut policy = plain();
+    policy.longest_window = mins(60);
+    runtime.add_with("acme", acme.clone(), policy).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T09:10").await;
+    runtime.pause("acme").await.unwrap();
+    until(clock, "2024-05-28T09:10").await;
+    acme.reads();
+    runtime.resume("acme").await.unwrap();
+    until(clock, "2024-05-28T15:01").await;
+    let gaps = runtime.status_of("acme").await.unwrap().lanes[0].gaps.clone();
+    assert!(gaps.is_empty(), "{gaps:?} {:?}", acme.reads());
+    let gap = |window: &Window| window.to() <= at("2024-05-28T08:45");
+    let mut asked: Vec<Window> = acme.reads().into_iter().map(|(_, window)| window).filter(gap).collect();
+    let number = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!((number, asked.len()), (24, 24), "each hour once: {asked:?}");
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_long_ago_is_read_again_however_long_it_is() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    let call = ("Hotline", at("2024-05-20T08:50"), 60);
+    let acme = Acme::with(|holds| holds.calls = vec![call]);
+    let policy = plain().back_fill(mins(20 * 1_440));
+    runtime.add_with("acme", acme.clone(), policy).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T10:00").await;
+    acme.change(|holds| {
+        holds.calls[0].2 = 90;
+        holds.changed = vec![Window::new(at("2024-05-15T00:00"), at("2024-05-25T00:00")).unwrap()];
+    });
+    until(clock, "2024-05-27T10:20").await;
+    let time = runtime.intervals("acme").await.unwrap()[0].measures.handle_time.total;
+    assert_eq!(time, Millis::from_secs(90));
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_too_early_is_read_again_at_its_reference_time() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    let acme = Acme::new();
+    runtime.add_with("acme", acme.clone(), plain().reference_time(mins(10))).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T09:16").await;
+    runtime.import_now("acme").await.unwrap();
+    until(clock, "2024-05-27T09:18").await;
+    // Written two minutes after it was asked for, seven before the reference time.
+    acme.change(|holds| holds.calls = vec![("Hotline", at("2024-05-27T09:05"), 60)]);
+    until(clock, "2024-05-27T09:26").await;
+    assert_eq!(runtime.intervals("acme").await.unwrap().len(), 1);
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_stays_bad_is_one_entry() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    let calls = vec![("Hotline", at("2024-05-27T08:50"), 60), ("Hotline", at("2024-05-27T08:52"), 70)];
+    let acme = Acme::with(|holds| {
+        holds.bad = Some(calls[0].1);
+        holds.calls = calls;
+    });
+    let look_back = LookBack::new(mins(120), mins(15));
+    runtime.add_with("acme", acme, plain().look_back([look_back])).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T10:31").await;
+    assert_eq!(runtime.status_of("acme").await.unwrap().quarantined, 1);
+    service.shutdown().await;
 }

@@ -31,15 +31,24 @@ impl Touched {
         let mut changed = Vec::new();
         for (day, new) in &self.new {
             let old = self.old.get(day).map_or(&[][..], Vec::as_slice);
-            changed.extend(new.iter().filter(|span| !old.contains(span)).copied());
-            changed.extend(old.iter().filter(|span| !new.contains(span)).copied());
             // Of equal starts the one stated last counts: another order is a change as well.
-            if changed.is_empty() && old != new.as_slice() {
-                changed.extend(new.iter().copied());
+            let (before, after) = (by_start(old), by_start(new));
+            for start in before.keys().chain(after.keys()) {
+                let (before, after) = (before.get(start), after.get(start));
+                if before != after {
+                    changed.extend(before.into_iter().chain(after).flatten());
+                }
             }
         }
         changed
     }
+}
+
+/// Spans by their start, in their order.
+fn by_start(spans: &[Span]) -> BTreeMap<Timestamp, Vec<Span>> {
+    let mut by_start: BTreeMap<Timestamp, Vec<Span>> = BTreeMap::new();
+    spans.iter().for_each(|span| by_start.entry(span.start).or_default().push(*span));
+    by_start
 }
 
 /// How the timeline of an agent differs once the days of `layer` that were touched hold what they hold now.

@@ -1,6 +1,10 @@
 //! The one transaction of an import: facts in its scope, coverage, rejected rows and the log.
 
-use injixo_model::{Channel, Contact, Coverage, IntervalLength, IntervalRow, Millis, Span, Timestamp, Window};
+use std::collections::BTreeSet;
+
+use injixo_model::{
+    Channel, Contact, Coverage, IntervalLength, IntervalRow, Millis, RejectedRow, Span, Timestamp, Window,
+};
 
 use super::job::{Job, Scope};
 use super::subjects::Subjects;
@@ -9,6 +13,7 @@ use crate::connector::{Context, Form};
 use crate::derive::{QueueState, encode_queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Day;
+use crate::plan::{QUARTER, floor};
 use crate::store::{Covered, FeedKind, ImportRecord, IntegrationState, Lane, SubjectKind, Transaction};
 use crate::zone::{Grid, Zone};
 
@@ -87,6 +92,13 @@ pub(crate) async fn commit(
     let mut subjects = Subjects::load(&mut *transaction, target.integration, kind).await?;
     let ids = subjects.resolve(&mut *transaction, target.integration, &names, form).await?;
     let status_ids = status_ids(&mut *transaction, target.integration, &statuses).await?;
+    if let Speaks::Window(window, _) = speaks {
+        let held = transaction.coverage(record.stream, None, window).await?;
+        if held.iter().any(|held| held.subject.is_none() && held.read_at > record.applied_at) {
+            let message = "a later read of this time was quicker: nothing of this one was imported";
+            return Err(Error::new(ErrorKind::Unavailable, message).with("window", window));
+        }
+    }
     let newer = read_since(&mut *transaction, &record, first_last.map(|edges| edges.0), speaks).await?;
     let keeps = matches!(speaks, Speaks::Window(_, false)) && record.imported == 0;
     let before = subjects.current_names();
@@ -138,7 +150,7 @@ pub(crate) async fn commit(
     }
     record.window = spoken;
     (record.added, record.replaced, record.gone) = (change.added, change.replaced, change.gone);
-    release_superseded(&mut *transaction, &record, &ids, speaks).await?;
+    release_superseded(&mut *transaction, &record, &ids, speaks, &first_rejected).await?;
     if !first_rejected.is_empty() {
         record.subjects.clone_from(&ids);
     }
@@ -186,6 +198,7 @@ async fn release_superseded(
     record: &ImportRecord,
     ids: &[u32],
     speaks: Speaks,
+    rejected: &[RejectedRow],
 ) -> Result<()> {
     let Some(window) = record.window else { return Ok(()) };
     let is_superseded = |old: &ImportRecord| {
@@ -195,14 +208,29 @@ async fn release_superseded(
         names_all && spans
     };
     let quarantined = transaction.quarantined(record.stream).await?;
-    let old: Vec<u64> = quarantined.iter().filter(|import| is_superseded(import)).map(|import| import.id).collect();
+    let mut old: Vec<u64> = quarantined.iter().filter(|import| is_superseded(import)).map(|import| import.id).collect();
+    // A row that stays bad is read again by each window that moves on over it: it is one entry.
+    let is_near = |old: &ImportRecord| old.window.is_some_and(|old| window.intersection(old).is_some());
+    if matches!(speaks, Speaks::Window(..)) && !rejected.is_empty() && quarantined.iter().any(is_near) {
+        let same = |row: &RejectedRow| (row.column.clone(), row.rule, row.excerpt.clone());
+        let again: BTreeSet<_> = rejected.iter().map(same).collect();
+        for (import, rows) in transaction.quarantine(record.stream.integration).await? {
+            if import.stream == record.stream && is_near(&import) && rows.iter().all(|row| again.contains(&same(row))) {
+                old.push(import.id);
+            }
+        }
+        old.sort_unstable();
+        old.dedup();
+    }
     transaction.release_rejected(&old).await
 }
 
 /// What an import covers, for filling: a list the queues that it names, outwards to whole intervals; a window everything.
 fn coverage(speaks: Speaks, spoken: Window, form: Form, zone: &Zone, ids: &[u32], read_at: Timestamp) -> Vec<Covered> {
     if let Speaks::Window(window, _) = speaks {
-        return vec![Covered { subject: None, window, read_at }];
+        // What has not been yet is not covered, whatever was read of it.
+        let past = Window::new(window.from(), window.to().min(floor(read_at, QUARTER)));
+        return past.into_iter().map(|window| Covered { subject: None, window, read_at }).collect();
     }
     let length = match form {
         Form::IntervalRows { length, .. } => length,

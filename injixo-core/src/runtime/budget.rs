@@ -138,9 +138,14 @@ pub(crate) async fn hold_off(store: &dyn Store, budget: &Budget, until: Timestam
     change(store, &budget.key, |credential| credential.not_before = credential.not_before.max(until.millis())).await
 }
 
-/// Sign-in was refused (with the reason), or may be tried again.
-pub(crate) async fn refuse(store: &dyn Store, budget: &Budget, reason: Option<String>) -> Result<()> {
-    change(store, &budget.key, |credential| credential.refused = reason).await
+/// Somebody corrected something: what the system said before does not count any more.
+pub(crate) async fn forgive(store: &dyn Store, budget: &Budget) -> Result<()> {
+    change(store, &budget.key, |credential| (credential.refused, credential.not_before) = (None, 0)).await
+}
+
+/// Sign-in was refused, with the reason.
+pub(crate) async fn refuse(store: &dyn Store, budget: &Budget, reason: String) -> Result<()> {
+    change(store, &budget.key, |credential| credential.refused = Some(reason)).await
 }
 
 fn load(state: Option<String>) -> Credential {

@@ -40,6 +40,28 @@ impl Runtime {
         self.enroll(name, Arc::new(connector), None, &policy).await
     }
 
+    /// Adds an integration or opens the one of that name.
+    async fn enroll(
+        &self,
+        name: &str,
+        connector: Arc<dyn Connector>,
+        config: Option<&str>,
+        policy: &Policy,
+    ) -> Result<Integration> {
+        match self.try_to_enroll(name, &connector, config, policy).await {
+            // Another process took the name at the same moment: now it can be opened.
+            Err(error) if error.kind() == ErrorKind::ConfigInvalid && self.is_taken(name).await? => {
+                self.try_to_enroll(name, &connector, config, policy).await
+            }
+            enrolled => enrolled,
+        }
+    }
+
+    async fn is_taken(&self, name: &str) -> Result<bool> {
+        let known = self.store.read().await?.integration(name).await?;
+        Ok(known.is_some_and(|known| known.state != IntegrationState::Deleted))
+    }
+
     /// Adds an integration with a connector of that kind and configuration, both of which are kept, or opens the one of that name.
     /// The configuration names its secrets (`env:NAME`, `file:PATH`, or as the host's [`Secrets`](crate::Secrets) say).
     ///
@@ -47,14 +69,19 @@ impl Runtime {
     ///
     /// As for [`add_with`](Self::add_with); `ConfigInvalid` for a wrong configuration and for one that holds a secret.
     pub async fn add_configured(&self, name: &str, kind: &str, config: &str, policy: Policy) -> Result<Integration> {
+        let known = self.store.read().await?.integration(name).await?;
+        let known = known.filter(|known| known.state != IntegrationState::Deleted && known.connector == kind);
+        // One that is known keeps its configuration, which may have been edited.
+        let kept = known.and_then(|known| known.config);
+        let config = kept.as_deref().unwrap_or(config);
         let connector = self.registry.build_named(kind, config, &*self.secrets).await?;
         self.enroll(name, connector, Some(config), &policy).await
     }
 
-    async fn enroll(
+    async fn try_to_enroll(
         &self,
         name: &str,
-        connector: Arc<dyn Connector>,
+        connector: &Arc<dyn Connector>,
         config: Option<&str>,
         policy: &Policy,
     ) -> Result<Integration> {
@@ -71,7 +98,7 @@ impl Runtime {
             return Err(of_another_kind(name, &known.connector, kind));
         }
         if known.is_none() {
-            self.check(name, &*connector).await?;
+            self.check(name, &**connector).await?;
         }
         let zone = connector.zone();
         let mut transaction = self.store.write().await?;
@@ -79,7 +106,13 @@ impl Runtime {
         // Another process may have been quicker.
         let known = transaction.integration(name).await?;
         let known = known.filter(|known| known.state != IntegrationState::Deleted);
+        // As it is once nobody else changes it.
+        let known = match known {
+            Some(known) => transaction.lock_integration(known.id).await?,
+            None => None,
+        };
         let mut is_changed = known.as_ref().is_none_or(|known| known.zone != zone.name());
+        let is_known = known.is_some();
         let mut record = known.unwrap_or_else(|| IntegrationRecord {
             id: 0,
             name: name.to_owned(),
@@ -94,17 +127,19 @@ impl Runtime {
         });
         if is_changed {
             zone.name().clone_into(&mut record.zone);
+            record.generation += u64::from(is_known);
             record.id = transaction.put_integration(&record).await?;
         }
         let due = if record.state == IntegrationState::Active { now } else { Timestamp::MAX };
-        is_changed |= add_lanes(&mut *transaction, &record, &*connector, due).await?;
+        is_changed |= add_lanes(&mut *transaction, &record, &**connector, due).await?;
         if is_changed {
             transaction.commit().await?;
         }
         let generation = record.config.is_some().then_some(record.generation);
-        let built = Built { connector: Arc::clone(&connector), generation };
+        let built = Built { connector: Arc::clone(connector), generation };
         self.shared.hand_over(record.id, built);
         self.shared.wake.notify_one();
+        let connector = Arc::clone(connector);
         Ok(Integration { runtime: self.clone(), id: record.id, zone, connector, cx: self.context() })
     }
 
@@ -457,7 +492,7 @@ impl Runtime {
     /// Lets the credentials of a connector be tried again.
     async fn forgive(&self, connector: &dyn Connector) -> Result<()> {
         match connector.budget() {
-            Some(budget) => budget::refuse(&*self.store, &budget, None).await,
+            Some(budget) => budget::forgive(&*self.store, &budget).await,
             None => Ok(()),
         }
     }

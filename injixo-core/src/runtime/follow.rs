@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use injixo_model::Millis;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use super::lane::LaneState;
 use super::{Runtime, query};
@@ -73,6 +73,11 @@ impl Board {
         Self { agents: Mutex::new(agents), updates: broadcast::Sender::new(MOST_BEHIND) }
     }
 
+    /// Goes on from what the store knows, which another process may have followed meanwhile.
+    fn reload(&self, agents: live::Board) {
+        *self.agents.lock().unwrap_or_else(PoisonError::into_inner) = agents;
+    }
+
     /// Everyone as of now, and whatever comes after.
     fn subscribe(&self) -> (broadcast::Receiver<LiveUpdate>, Vec<AgentNow>) {
         let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,20 +133,58 @@ impl Runtime {
     ) -> Result<()> {
         let Some(source) = connector.live() else { return Ok(()) };
         let board = self.board(record.id).await?;
+        let known = import::last_said(&mut *self.store.read().await?, record.id).await?;
+        board.reload(live::Board::from_store(known));
         let guard = Guard { generation: Some(record.generation), lease: Some((work.lane, work.fence)) };
         let target = Target { store: &*self.store, integration: record.id, zone: connector.zone(), guard };
         let (out, said) = mpsc::channel(MOST_WAITING);
         let (hand_over, facts) = mpsc::channel(MOST_WAITING);
         let cx = self.context();
         let mut ended = Ok(());
+        let (has_heard, heard) = watch::channel(false);
         let follow = async {
             let mut writer = LiveWriter { out };
             ended = source.follow(&cx, &mut writer).await;
             Ok(())
         };
-        tokio::try_join!(follow, hear(&board, said, hand_over), self.keep(&target, facts))?;
-        state.succeeded(self.now().await?);
+        let heard = self.note_heard(work, heard);
+        let hear = hear(&board, said, hand_over, &has_heard);
+        let kept = self.keep(&target, facts);
+        let done = {
+            let followed = async { tokio::try_join!(follow, hear, kept) };
+            tokio::pin!(followed);
+            tokio::select! {
+                biased;
+                done = &mut followed => done,
+                noted = heard => match noted {
+                    Ok(()) => followed.await,
+                    Err(error) => Err(error),
+                },
+            }
+        };
+        if *has_heard.borrow() {
+            // The next failure is the first one again.
+            state.succeeded(self.now().await?);
+        }
+        done?;
         ended.and(Err(Error::new(ErrorKind::Unavailable, "the live source has ended: following it again")))
+    }
+
+    /// Notes in the store, as soon as the source has said something, that it is followed again.
+    async fn note_heard(&self, work: &WorkRecord, mut heard: watch::Receiver<bool>) -> Result<()> {
+        if heard.wait_for(|heard| *heard).await.is_err() {
+            return Ok(());
+        }
+        let mut transaction = self.store.write().await?;
+        let Some(held) = transaction.lock_work(work.integration, work.lane).await? else { return Ok(()) };
+        if held.fence != work.fence {
+            return Ok(());
+        }
+        let mut state = LaneState::of(&held);
+        let now = transaction.now().await?.unwrap_or_else(|| self.clock.now());
+        state.succeeded(now);
+        transaction.put_work(&[WorkRecord { state: state.to_json(), ..held }]).await?;
+        transaction.commit().await
     }
 
     /// Keeps what a live source said, gathered for a moment; while the store cannot be used it is held back.
@@ -181,9 +224,15 @@ impl Runtime {
 }
 
 /// Tells subscribers what the source says, and hands on what is to be kept.
-async fn hear(board: &Board, mut said: mpsc::Receiver<Said>, hand_over: mpsc::Sender<Vec<AgentNow>>) -> Result<()> {
+async fn hear(
+    board: &Board,
+    mut said: mpsc::Receiver<Said>,
+    hand_over: mpsc::Sender<Vec<AgentNow>>,
+    has_heard: &watch::Sender<bool>,
+) -> Result<()> {
     let mut is_first = true;
     while let Some(word) = said.recv().await {
+        has_heard.send_if_modified(|heard| !std::mem::replace(heard, true));
         let facts = board.hear(word, std::mem::take(&mut is_first));
         if !facts.is_empty() && hand_over.send(facts).await.is_err() {
             break;

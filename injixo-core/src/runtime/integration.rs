@@ -100,9 +100,13 @@ impl Integration {
     }
 
     async fn import_window(&self, source: WindowSource, window: Window) -> Result<ImportReport> {
-        let target = self.target();
+        // What is edited while this is read refuses what is read.
+        let record = self.runtime.store.read().await?.integration_by_id(self.id).await?;
+        let guard = Guard { generation: record.map(|record| record.generation), lease: None };
+        let target = Target { guard, ..self.target() };
         let named = |message: &str, kind| Error::new(kind, message).with("window", window);
-        match import::read_window(&target, &source, window, self.cx.now(), &self.cx).await? {
+        let began = self.runtime.now().await?;
+        match import::read_window(&target, &source, window, began, &self.cx).await? {
             Read::Complete(answer) => answer.commit(&target, false, &self.cx).await,
             Read::Truncated => {
                 let message = "the external system cut the answer: ask for a shorter window";

@@ -224,7 +224,10 @@ impl Runtime {
     /// The connector of an integration, built from its configuration where the host did not hand it over.
     async fn connector(&self, record: &IntegrationRecord) -> Result<Arc<dyn Connector>> {
         let built = self.shared.connectors().get(&record.id).cloned();
-        let is_fresh = |built: &Built| built.generation.is_none_or(|generation| generation == record.generation);
+        let is_fresh = |built: &Built| match built.generation {
+            Some(generation) => generation == record.generation,
+            None => record.config.is_none(),
+        };
         if let Some(built) = built.filter(is_fresh) {
             return Ok(built.connector);
         }

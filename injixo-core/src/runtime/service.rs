@@ -313,6 +313,7 @@ impl Runtime {
         };
         tracing::debug!(window = %job.task().window, why = ?job.task().why, "reading");
         let ended = job.run(self, state).await?;
+        let next = job.next();
         let now = self.now().await?;
         match ended {
             Ended::Done => {
@@ -327,7 +328,8 @@ impl Runtime {
             }
             Ended::NoPermit(until) => {
                 state.waits_for = Some(format!("the budget of the external system: next permit at {until}"));
-                Ok(After::Rest(until))
+                // A new import may have a permit before.
+                Ok(After::Rest(until.min(next)))
             }
         }
     }

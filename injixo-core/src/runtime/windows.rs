@@ -8,7 +8,7 @@ use injixo_model::{Coverage, Millis, Timestamp, Window};
 
 use super::Runtime;
 use super::budget::{self, Permit};
-use super::lane::{LaneState, begin_of, is_back_fill, policy_of, stream_of, stream_policy};
+use super::lane::{LONGEST_WAIT, LaneState, begin_of, is_back_fill, policy_of, stream_of, stream_policy};
 use crate::connector::{Budget, Connector, Context, Limits, Stream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, Answer, Guard, Read, Target, WindowSource};
@@ -30,6 +30,8 @@ pub(super) struct Job {
     longest: Millis,
     zone: Zone,
     task: Task,
+    /// When the next import is scheduled.
+    next: Timestamp,
     work: WorkRecord,
 }
 
@@ -135,9 +137,9 @@ impl Runtime {
         work.window = Some(task.window);
         transaction.put_work(std::slice::from_ref(work)).await?;
         transaction.commit().await?;
-        let longest = by_stream.longest;
+        let (longest, next) = (by_stream.longest, plan.next);
         let (record, connector, work) = (record.clone(), Arc::clone(connector), work.clone());
-        Ok(Ok(Job { record, source, connector, limits, policy, longest, zone, task, work }))
+        Ok(Ok(Job { record, source, connector, limits, policy, longest, zone, task, next, work }))
     }
 
     async fn compact(
@@ -269,6 +271,11 @@ impl Job {
         self.task
     }
 
+    /// When something that is worth more may be due.
+    pub(super) fn next(&self) -> Timestamp {
+        self.next
+    }
+
     fn target<'a>(&self, runtime: &'a Runtime) -> Target<'a> {
         Target { store: &*runtime.store, integration: self.record.id, zone: self.zone.clone(), guard: self.guard() }
     }
@@ -311,11 +318,12 @@ impl Job {
                         state.size = Some((piece.duration().get() / 2).max(QUARTER.get()));
                     }
                     if let (Some(budget), Some(after)) = (&budget, error.retry_after()) {
-                        let until = runtime.now().await?.after(after.into());
+                        let after = Millis::from(after).min(Millis::new(LONGEST_WAIT));
+                        let until = runtime.now().await?.after(after);
                         budget::hold_off(&*runtime.store, budget, until).await?;
                     }
                     if let (Some(budget), ErrorKind::Unauthenticated) = (&budget, error.kind()) {
-                        budget::refuse(&*runtime.store, budget, Some(error.to_string())).await?;
+                        budget::refuse(&*runtime.store, budget, error.to_string()).await?;
                     }
                     if matches!(self.task.why, Why::BackFill | Why::Gap) {
                         // Read for the first time: nothing is there that they could remove.

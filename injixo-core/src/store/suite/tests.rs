@@ -388,7 +388,8 @@ async fn leases_are_extended_for_their_owner_only(on: Subjected) {
         .put_work(&[owned(Lane::Live, "me"), owned(Lane::Contacts, "you"), work(id, Lane::Deliveries, 60), late])
         .await
         .unwrap();
-    write.extend_leases(&lease("me", 300)).await.unwrap();
+    assert_eq!(write.extend_leases(&lease("me", 300)).await.unwrap(), [(id, Lane::Live), (id, Lane::Statuses)]);
+    assert_eq!(write.extend_leases(&lease("nobody", 300)).await.unwrap(), []);
     write.commit().await.unwrap();
     let mut read = on.read().await;
     let until: Vec<_> = read.work(Some(id)).await.unwrap().into_iter().map(|work| work.lease).collect();
