@@ -18,6 +18,7 @@ const ROWS: usize = 500;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Integer,
+    Big,
     Numeric(u8),
     Text(u16),
     Timestamp,
@@ -28,6 +29,7 @@ impl Kind {
         match (self, dialect) {
             (Self::Integer, Dialect::MySql) => "int".to_owned(),
             (Self::Integer, _) => "integer".to_owned(),
+            (Self::Big, _) => "bigint".to_owned(),
             (Self::Numeric(digits), Dialect::MySql) => format!("decimal({digits})"),
             (Self::Numeric(digits), _) => format!("numeric({digits})"),
             (Self::Text(length), _) => format!("varchar({length})"),
