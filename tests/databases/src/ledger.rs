@@ -226,7 +226,7 @@ impl Ledger {
         spans
     }
 
-    /// The spans with the ends that they truly had, without reasons.
+    /// The states of all channels as spans with the ends that they truly had, without reasons.
     pub fn true_spans(&self) -> Vec<Span> {
         let span = |state: &State| Span {
             user: self.users[state.agent].clone(),
@@ -280,5 +280,85 @@ impl Change {
             }
             Self::Name { queue, from, name } => ledger.queues[*queue].names.push((*from, name.clone())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        let names = vec![(0, "Old".to_owned()), (5, "New".to_owned())];
+        Ledger {
+            queues: vec![Queue { id: "7".to_owned(), channel: Channel::Voice, names }],
+            users: vec!["anna".to_owned()],
+            ..Ledger::default()
+        }
+    }
+
+    fn contact(id: u64, start: i64, answered: Option<i64>, ended: Option<i64>, wrapped: Option<i64>) -> Contact {
+        let [answered, ended, wrapped] = [answered, ended, wrapped].map(|second| second.map(|second| second * 1000));
+        Contact { id, queue: 0, start: start * 1000, answered, ended, wrapped, abandoned: false, short: false }
+    }
+
+    #[test]
+    fn a_contact_counts_in_the_quarter_of_its_arrival() {
+        let mut ledger = ledger();
+        assert_eq!(ledger.queues[0].name(), "New");
+        let lost = Contact { abandoned: true, short: true, ..contact(4, 901, None, Some(903), None) };
+        let contacts = [
+            contact(1, 899, Some(910), Some(1000), Some(1030)),
+            contact(2, 900, Some(905), None, None),
+            contact(3, 950, Some(960), Some(961), None),
+            lost,
+        ];
+        for contact in contacts {
+            Change::Contact(contact).apply(&mut ledger);
+        }
+        let first = Sums { offered: 1, handled: 1, abandoned: 0, handle_seconds: 120, timed: 1, wait_seconds: 11 };
+        let second = Sums { offered: 3, handled: 2, abandoned: 1, handle_seconds: 1, timed: 1, wait_seconds: 15 };
+        let at = |start: i64| ("7".to_owned(), start);
+        assert_eq!(ledger.quarters(Rules::default()), BTreeMap::from([(at(0), first), (at(900_000), second)]));
+        let second = Sums { offered: 2, abandoned: 0, ..second };
+        let rules = Rules { short_abandons: false };
+        assert_eq!(ledger.quarters(rules), BTreeMap::from([(at(0), first), (at(900_000), second)]));
+    }
+
+    #[test]
+    fn a_reason_cuts_its_state() {
+        let mut ledger = ledger();
+        let state = |id, channel, start: i64, recorded, reason| State {
+            id,
+            agent: 0,
+            channel: Some(channel),
+            status: "OUT".to_owned(),
+            reason,
+            start,
+            ended: Some(90),
+            recorded,
+        };
+        let reason = |start, end| Some(Reason { name: "Lunch".to_owned(), start, end });
+        for state in [
+            state(1, Channel::Voice, 10, Some(10), None),
+            state(2, Channel::Voice, 10, Some(40), reason(20, Some(30))),
+            state(3, Channel::Voice, 40, Some(50), reason(40, Some(50))),
+            state(4, Channel::Voice, 60, None, reason(70, None)),
+            state(5, Channel::Email, 10, None, None),
+        ] {
+            Change::State(state).apply(&mut ledger);
+        }
+        let spans = ledger.spans().into_iter().map(|span| (span.start, span.end, span.status));
+        let (out, lunch) = ("OUT".to_owned(), "OUT:Lunch".to_owned());
+        let expected = vec![
+            (10, Some(20), out.clone()),
+            (20, Some(30), lunch.clone()),
+            (30, Some(40), out.clone()),
+            (40, Some(50), lunch.clone()),
+            (60, Some(70), out),
+            (70, None, lunch),
+        ];
+        assert_eq!(spans.collect::<Vec<_>>(), expected);
+        assert_eq!(ledger.spans_of(Channel::Email).len(), 1);
+        assert_eq!(ledger.true_spans()[0].end, Some(90));
     }
 }

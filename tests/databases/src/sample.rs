@@ -22,12 +22,17 @@ impl Sample {
     }
 
     /// The statements that fill the tables of all parts in one database.
-    pub fn load(&self, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> {
+    pub fn load<'a>(&'a self, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> + use<'a> {
         self.batches(Batches::new(dialect, names, None))
     }
 
     /// The statements that fill the tables of one part of Genesys Engage.
-    pub fn load_of(&self, part: Part, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> {
+    pub fn load_of<'a>(
+        &'a self,
+        part: Part,
+        dialect: Dialect,
+        names: &Names,
+    ) -> impl Iterator<Item = String> + use<'a> {
         self.batches(Batches::new(dialect, names, Some(part)))
     }
 

@@ -230,6 +230,39 @@ fn the_database_and_the_ledger_change_alike() {
     assert_audits_cover(&connection);
 }
 
+#[test]
+fn each_part_may_have_a_database_of_its_own() {
+    let parts = [engage::Part::InfoMart, engage::Part::Configuration, engage::Part::StatServer];
+    let world = engage::World::new(3, Size { days: 2, contacts_per_day: 100, ..Size::default() });
+    let databases = parts.map(|part| {
+        let rows = world.load_of(part, Dialect::Sqlite, &names());
+        database(engage::schema_of(part, Dialect::Sqlite, &names()), rows)
+    });
+    for step in world.steps(8) {
+        let mut statements = 0;
+        for (part, connection) in parts.into_iter().zip(&databases) {
+            for statement in step.sql_of(part, Dialect::Sqlite, &names()) {
+                assert_eq!(connection.execute(&statement, []).unwrap(), 1, "{statement}");
+                statements += 1;
+            }
+        }
+        assert_eq!(statements, step.sql(Dialect::Sqlite, &names()).len());
+    }
+    assert_eq!(count(&databases[1], "SELECT COUNT(*) FROM CFG_PERSON WHERE IS_AGENT = 2"), 12);
+    for table in ["LOGIN", "STATUS", "QINFO"] {
+        assert!(count(&databases[2], &format!("SELECT COUNT(*) FROM {table}")) > 20, "{table}");
+    }
+}
+
+#[test]
+fn the_database_cuts_states_that_truly_go_on() {
+    let ledger = world().ledger();
+    let longest = |spans: &[Span]| spans.iter().filter_map(|span| Some(span.end? - span.start)).max();
+    assert_eq!(longest(&ledger.spans()), Some(14_400_000));
+    assert_eq!(longest(&ledger.true_spans()), Some(18_000_000));
+    assert_eq!(world().states().count(), ledger.states.len());
+}
+
 /// Every fact that a transaction wrote lies in the partitions that the transaction names.
 fn assert_audits_cover(connection: &Connection) {
     let facts = [

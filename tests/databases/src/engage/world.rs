@@ -6,7 +6,7 @@ use crate::engage::agents::Shift;
 use crate::engage::dimensions::{self, Resource, ResourceKind};
 use crate::engage::rows::{AgentNames, Out, audit, write_call, write_session, write_state};
 use crate::engage::tables::{CFG_PERSON, CTL_AUDIT_LOG, RESOURCE_};
-use crate::ledger::{Channel, Contact, Ledger, Quarters, Queue, Rules, quarters};
+use crate::ledger::{Channel, Contact, Ledger, Quarters, Queue, Rules, State, quarters};
 use crate::size::{Size, person, subject};
 use crate::sql::{Batches, Table, Value, row, statements};
 
@@ -18,6 +18,10 @@ const AGENTS: usize = 32;
 ///
 /// Contacts and states are drawn apart: an agent may be ready by the states while the contacts say that she talks. The
 /// identifier of a contact is `MEDIATION_SEGMENT_ID`, that of a state or session the key of its fact.
+///
+/// Each quarter of an hour one load writes the mart, with a row in `CTL_AUDIT_LOG` that names the partitions of the rows
+/// which it wrote. Work after a contact changes the row of the agent, in the partition of that row: the contact's own
+/// may be an earlier one, for an e-mail by days.
 #[derive(Debug, Clone)]
 pub struct World {
     pub(crate) seed: u64,
@@ -72,12 +76,17 @@ impl World {
 
     /// The statements that fill the tables of all parts in one database, with many rows each. They are made one by
     /// one, so that a world of any size takes little memory.
-    pub fn load(&self, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> {
+    pub fn load<'a>(&'a self, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> + use<'a> {
         self.rows(Batches::new(dialect, names, None))
     }
 
     /// The statements that fill the tables of one part.
-    pub fn load_of(&self, part: Part, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> {
+    pub fn load_of<'a>(
+        &'a self,
+        part: Part,
+        dialect: Dialect,
+        names: &Names,
+    ) -> impl Iterator<Item = String> + use<'a> {
         self.rows(Batches::new(dialect, names, Some(part)))
     }
 
@@ -89,6 +98,11 @@ impl World {
     /// The sums of [`contacts`](Self::contacts), without keeping them.
     pub fn quarters(&self, rules: Rules) -> Quarters {
         quarters(&self.queue_list(), self.contacts(), rules)
+    }
+
+    /// The states, made one by one, in no particular order.
+    pub fn states(&self) -> impl Iterator<Item = State> {
+        self.shifts().flat_map(|shift| shift.states)
     }
 
     /// All that the rows of [`load`](Self::load) tell, in memory.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dialect::{Dialect, Names};
-use crate::ledger::{Channel, Contact, Ledger, Quarters, Queue, Rules, quarters};
+use crate::ledger::{Channel, Contact, Ledger, Quarters, Queue, Rules, State, quarters};
 use crate::sikom::tables::{QUEUE, STATUS, USER};
 use crate::size::{Size, person, subject};
 use crate::sql::{Batches, row, statements};
@@ -73,7 +73,7 @@ impl World {
 
     /// The statements that fill the tables, with many rows each. They are made one by one, so that a world of any size
     /// takes little memory.
-    pub fn load(&self, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> {
+    pub fn load<'a>(&'a self, dialect: Dialect, names: &Names) -> impl Iterator<Item = String> + use<'a> {
         let calls = self.size.contacts_per_day.div_ceil(CALLS);
         let pieces = calls + self.users.len().div_ceil(AGENTS) as u64;
         let mut piece = 0;
@@ -116,16 +116,20 @@ impl World {
         quarters(&self.queue_list(), self.contacts(), rules)
     }
 
+    /// The states of agents as a whole, made one by one, in no particular order.
+    pub fn states(&self) -> impl Iterator<Item = State> {
+        let days = (0..self.size.days).flat_map(|day| (0..self.users.len()).map(move |agent| (day, agent)));
+        days.flat_map(|(day, agent)| self.day_of(day, agent))
+    }
+
     /// All that the rows of [`load`](Self::load) tell, in memory and with the true instants.
     pub fn ledger(&self) -> Ledger {
-        let days = (0..self.size.days).flat_map(|day| (0..self.users.len()).map(move |agent| (day, agent)));
-        let states = days.flat_map(|(day, agent)| self.day_of(day, agent));
         Ledger {
             queues: self.queue_list(),
             users: self.users.iter().map(|user| user.name.trim_end().to_owned()).collect(),
             statuses: STATUSES.iter().map(|(id, name, _)| (id.to_string(), (*name).to_owned())).collect(),
             contacts: self.contacts().map(|contact| (contact.id, contact)).collect(),
-            states: states.map(|state| (state.id, state)).collect(),
+            states: self.states().map(|state| (state.id, state)).collect(),
             sessions: BTreeMap::new(),
         }
     }
