@@ -5,18 +5,18 @@
 //! Results go to standard output, messages to standard error. Ends with 0 when everything was imported, 1 when something
 //! failed, 3 when rows were rejected.
 
-use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
-use injixo_connectors::core::aggregate::{self, Overlap};
+use injixo_connectors::core::aggregate::Overlap;
 use injixo_connectors::core::connector::Progress;
 use injixo_connectors::core::model::{IntervalLength, RejectedRow, Timestamp};
 use injixo_connectors::core::zone::{FoldPolicy, GapPolicy, Grid, LocalTime, Resolver, Zone};
 use injixo_connectors::core::{Integration, MemoryStore, Runtime, SqliteStore};
 use injixo_connectors::csv::{self, Csv, Schema};
-use injixo_workspace::{Args, field, is_broken_pipe};
+use injixo_workspace::{
+    Args, Rejects, StatusTimes, TableError, is_broken_pipe, write_intervals, write_status_times, write_timeline,
+};
 
 const USAGE: &str = "\
 usage: csv_to_intervals --schema SCHEMA.toml [OPTIONS] FILE...
@@ -134,7 +134,7 @@ async fn import(options: &Options, runtime: Runtime) -> Result<ExitCode, Failure
     let name = if options.schema.is_agent_status() { "agent status" } else { "contacts" };
     let integration = runtime.add(name, Csv::new(options.schema.clone())).await?;
     let integration = integration.watched_by(progress());
-    let mut rejects = options.rejects.as_ref().map(Rejects::create).transpose()?;
+    let mut rejects = options.rejects.as_ref().map(|path| Rejects::create(path)).transpose()?;
     let (mut failed, mut rejected) = (0, 0);
     for file in &options.files {
         match import_file(&integration, file, &mut rejects).await {
@@ -191,102 +191,31 @@ fn progress() -> impl Fn(&Progress) + Send + Sync {
     }
 }
 
-/// The file of rejected rows: `file,line,column,rule,excerpt`.
-struct Rejects {
-    out: BufWriter<File>,
-}
-
-impl Rejects {
-    fn create(path: &String) -> io::Result<Self> {
-        let mut out = BufWriter::new(File::create(path)?);
-        writeln!(out, "file,line,column,rule,excerpt")?;
-        Ok(Self { out })
-    }
-
-    fn write(&mut self, file: &str, row: &RejectedRow) -> io::Result<()> {
-        field(&mut self.out, file)?;
-        write!(self.out, ",{},", row.line)?;
-        field(&mut self.out, &row.column)?;
-        write!(self.out, ",{},", row.rule)?;
-        field(&mut self.out, &row.excerpt)?;
-        self.out.write_all(b"\n")
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
 async fn write_table(options: &Options, runtime: &Runtime, name: &str) -> Result<(), Failure> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match (options.schema.is_agent_status(), options.is_timeline) {
-        (false, _) => write_intervals(options, runtime, name, &mut out).await?,
-        (true, true) => write_timeline(runtime, name, &mut out).await?,
-        (true, false) => write_statuses(options, runtime, name, &mut out).await?,
+    let (schema, interval) = (&options.schema, options.interval);
+    let written = match (schema.is_agent_status(), options.is_timeline) {
+        (false, _) => {
+            let how = (interval, schema.missing(), schema.zone());
+            write_intervals(runtime, name, how, None, &mut out).await
+        }
+        (true, true) => write_timeline(runtime, name, &mut out).await,
+        (true, false) => {
+            let times = StatusTimes {
+                grid: Grid::new(schema.zone(), interval.unwrap_or(IntervalLength::MINUTES_15)),
+                overlap: options.overlap,
+                as_of: options.as_of,
+                logged_off: schema.logged_off().iter().cloned().collect(),
+                window: None,
+            };
+            write_status_times(runtime, name, &times, &mut out).await
+        }
+    };
+    match written {
+        Ok(()) => {}
+        Err(TableError::Io(error)) => return Err(error.into()),
+        Err(error) => return Err(error.into()),
     }
     out.flush()?;
-    Ok(())
-}
-
-async fn write_intervals(
-    options: &Options,
-    runtime: &Runtime,
-    name: &str,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
-    let mut query = runtime.intervals(name).fill(options.schema.missing()).zone(options.schema.zone().clone());
-    if let Some(length) = options.interval {
-        query = query.every(length);
-    }
-    let mut reader = query.open().await?;
-    out.write_all(b"queue,channel,start,offered,handled,handle_time\n")?;
-    while let Some(intervals) = reader.next().await? {
-        for interval in intervals {
-            field(out, &interval.queue.id)?;
-            let measures = interval.measures;
-            write!(out, ",{},{},{},{},", interval.queue.channel, interval.start, measures.offered, measures.handled)?;
-            if measures.handled.is_zero() || !measures.handle_time.number.is_zero() {
-                write!(out, "{}", measures.handle_time.total)?;
-            }
-            out.write_all(b"\n")?;
-        }
-    }
-    Ok(())
-}
-
-async fn write_timeline(runtime: &Runtime, name: &str, out: &mut impl Write) -> Result<(), Failure> {
-    let (agents, statuses) = runtime.statuses(name).await?;
-    out.write_all(b"agent,activity,start,end\n")?;
-    for agent in agents {
-        let mut pieces = aggregate::timeline(&agent.spans);
-        pieces.sort_by_key(|piece| (&statuses[&piece.status], piece.start));
-        for piece in pieces {
-            field(out, &agent.agent)?;
-            out.write_all(b",")?;
-            field(out, &statuses[&piece.status])?;
-            writeln!(out, ",{},{}", piece.start, piece.end.map_or(String::new(), |end| end.to_string()))?;
-        }
-    }
-    Ok(())
-}
-
-async fn write_statuses(options: &Options, runtime: &Runtime, name: &str, out: &mut impl Write) -> Result<(), Failure> {
-    let (agents, statuses) = runtime.statuses(name).await?;
-    let length = options.interval.unwrap_or(IntervalLength::MINUTES_15);
-    let grid = Grid::new(options.schema.zone(), length);
-    let logged_off = options.schema.logged_off();
-    let counts: BTreeMap<u32, bool> = statuses.iter().map(|(id, name)| (*id, !logged_off.contains(name))).collect();
-    out.write_all(b"agent,activity,start,seconds\n")?;
-    for agent in agents {
-        let counts = |status: u32| counts.get(&status).copied().unwrap_or(true);
-        let mut times = aggregate::status_times(&agent.spans, &grid, options.overlap, options.as_of, counts);
-        times.sort_by_key(|time| (&statuses[&time.status], time.start));
-        for time in times {
-            field(out, &agent.agent)?;
-            out.write_all(b",")?;
-            field(out, &statuses[&time.status])?;
-            writeln!(out, ",{},{}", time.start, time.time)?;
-        }
-    }
     Ok(())
 }

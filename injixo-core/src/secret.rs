@@ -38,11 +38,11 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.deserialize_any(SecretText)?;
-        let named = NAMED.with_borrow(|named| named.as_ref().map(|named| named.get(&text).cloned()));
+        let named = NAMED.with_borrow(|named| named.as_ref().map(|(named, kept)| (named.get(&text).cloned(), *kept)));
         match named {
-            None => Ok(Self::new(text)),
-            Some(Some(value)) => Ok(value),
-            Some(None) => {
+            None | Some((None, false)) => Ok(Self::new(text)),
+            Some((Some(value), _)) => Ok(value),
+            Some((None, true)) => {
                 let message = "a configuration that is kept must not hold a secret: name it, as env:NAME or file:PATH";
                 Err(de::Error::custom(message))
             }
@@ -82,19 +82,19 @@ impl de::Visitor<'_> for SecretText {
 }
 
 thread_local! {
-    /// The secrets of the configuration that is being read, by the names that stand in it.
-    static NAMED: RefCell<Option<HashMap<String, Secret>>> = const { RefCell::new(None) };
+    /// The secrets of the configuration that is being read, by the names that stand in it, and whether it will be kept.
+    static NAMED: RefCell<Option<(HashMap<String, Secret>, bool)>> = const { RefCell::new(None) };
 }
 
-/// Reads a configuration whose secrets are `named`; a secret that stands in it as it is is refused.
-pub(crate) fn with_named<T>(named: HashMap<String, Secret>, read: impl FnOnce() -> T) -> T {
+/// Reads a configuration whose secrets are `named`; in one that will be kept a secret that stands in it as it is is refused.
+pub(crate) fn with_named<T>(named: HashMap<String, Secret>, is_kept: bool, read: impl FnOnce() -> T) -> T {
     struct Reset;
     impl Drop for Reset {
         fn drop(&mut self) {
             NAMED.set(None);
         }
     }
-    NAMED.set(Some(named));
+    NAMED.set(Some((named, is_kept)));
     let _reset = Reset;
     read()
 }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_kept_configuration_names_its_secrets() {
         let named = HashMap::from([("env:KEY".to_owned(), Secret::new("hunter2"))]);
-        let read = |text: &str| with_named(named.clone(), || toml::from_str::<Config>(text));
+        let read = |text: &str| with_named(named.clone(), true, || toml::from_str::<Config>(text));
         let config = read("user = 'env:KEY'\nkey = 'env:KEY'").unwrap();
         assert_eq!((config.user.as_str(), config.key.expose()), ("env:KEY", "hunter2"));
         let refused = read("user = 'amy'\nkey = 'hunter3'").unwrap_err().to_string();

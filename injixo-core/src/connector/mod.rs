@@ -80,6 +80,46 @@ pub trait Connector: Debug + Send + Sync + 'static {
     }
 }
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Connector for Arc<dyn Connector> {
+    fn info(&self) -> ConnectorInfo {
+        (**self).info()
+    }
+
+    async fn check(&self, cx: &Context) -> Result<CheckReport> {
+        (**self).check(cx).await
+    }
+
+    fn zone(&self) -> Zone {
+        (**self).zone()
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        (**self).budget()
+    }
+
+    fn contacts(&self) -> Option<Arc<dyn ContactSource>> {
+        (**self).contacts()
+    }
+
+    fn statuses(&self) -> Option<Arc<dyn StatusSource>> {
+        (**self).statuses()
+    }
+
+    fn deliveries(&self) -> Option<Arc<dyn DeliverySource>> {
+        (**self).deliveries()
+    }
+
+    fn changes(&self, stream: Stream) -> Option<Arc<dyn ChangeSource>> {
+        (**self).changes(stream)
+    }
+
+    fn live(&self) -> Option<Arc<dyn LiveSource>> {
+        (**self).live()
+    }
+}
+
 /// Reads contacts or ready-made interval rows, one kind per integration.
 ///
 /// # Contract

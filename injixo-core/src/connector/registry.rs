@@ -65,12 +65,31 @@ impl Registry {
         build(toml)
     }
 
+    /// Builds a connector of `kind` from its configuration in TOML, in which secrets may stand by name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build); whatever `secrets` report.
+    pub async fn build_with(&self, kind: &str, toml: &str, secrets: &dyn Secrets) -> Result<Arc<dyn Connector>> {
+        self.build_by_name(kind, toml, secrets, false).await
+    }
+
     /// Builds a connector from a configuration that names its secrets and holds none.
     pub(crate) async fn build_named(
         &self,
         kind: &str,
         toml: &str,
         secrets: &dyn Secrets,
+    ) -> Result<Arc<dyn Connector>> {
+        self.build_by_name(kind, toml, secrets, true).await
+    }
+
+    async fn build_by_name(
+        &self,
+        kind: &str,
+        toml: &str,
+        secrets: &dyn Secrets,
+        is_kept: bool,
     ) -> Result<Arc<dyn Connector>> {
         let value: toml::Value = toml::from_str(toml)
             .map_err(|error| Error::new(ErrorKind::ConfigInvalid, format!("{kind}: {}", error.message())))?;
@@ -80,7 +99,7 @@ impl Registry {
         for name in names.into_iter().filter(|name| secrets.is_name(name)) {
             named.insert(name.to_owned(), secrets.secret(name).await?);
         }
-        with_named(named, || self.build(kind, toml))
+        with_named(named, is_kept, || self.build(kind, toml))
     }
 }
 
