@@ -11,6 +11,11 @@
 //! | `mysql` | MySQL and MariaDB | no |
 //! | `sqlite` | files of SQLite | no |
 
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "what only the drivers use that are left out")
+)]
+
 mod config;
 mod connector;
 mod contacts;

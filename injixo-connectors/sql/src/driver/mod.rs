@@ -90,7 +90,7 @@ pub(crate) async fn open(connection: &Connection) -> Result<Box<dyn Session>> {
         Adapter::Mysql => Ok(Box::new(mysql::MySqlSession::open(connection).await?)),
         #[cfg(feature = "sqlite")]
         Adapter::Sqlite => Ok(Box::new(sqlite::SqliteSession::open(connection).await?)),
-        #[expect(unreachable_patterns, reason = "unless a driver is left out")]
+        #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
         _ => Err(missing(connection.adapter)),
     }
 }
