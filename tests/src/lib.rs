@@ -1,6 +1,7 @@
 //! What the end-to-end tests share.
 
 pub mod made;
+pub mod proxy;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

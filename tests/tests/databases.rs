@@ -9,6 +9,8 @@ use injixo_connectors::core::{MemoryStore, Result, Runtime};
 use injixo_connectors::sql::Sql;
 use injixo_core::testkit::{Fact, Fault, Suite};
 use injixo_test_servers::Parts;
+use injixo_tests::Random;
+use injixo_tests::proxy::Cutting;
 use sqlx::AnyPool;
 
 /// A database of its own in one of the servers, and a connection to write to it.
@@ -569,6 +571,60 @@ fn errors_show_no_password() {
             let runtime = Runtime::new(MemoryStore::new());
             let refused = runtime.add("db", wrong.contacts("SELECT 1")).await.map(drop).unwrap_err();
             assert!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_cut_at_any_byte_imports_nothing_and_the_next_try_everything() {
+    blocking(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut random = Random(77);
+        for db in Db::all(folder.path()).await {
+            if db.kind == "sqlite" {
+                continue;
+            }
+            fill(&db).await;
+            let port = db.connection.lines().find_map(|line| line.strip_prefix("port = ")).unwrap().to_owned();
+            let cutting = Cutting::new(port.parse().unwrap());
+            let connection = db.connection.replace(&format!("port = {port}"), &format!("port = {}", cutting.port));
+            // Else the handshake of the encryption is all that is cut.
+            let through = Db { connection: format!("{connection}tls = 'off'\n"), kind: db.kind, pool: db.pool.clone() };
+            let calls = for_kind(CALLS, db.kind);
+            let data = window("2024-10-26T20:00:00Z", "2024-10-28T00:00:00Z");
+            let whole = quarters(through.contacts(&calls), data).await;
+
+            let fresh = async || {
+                let runtime = Runtime::new(MemoryStore::new());
+                let integration = runtime.add("db", through.contacts(&calls)).await.unwrap();
+                (runtime, integration)
+            };
+            // What the answers to one import take.
+            let (_, measured) = fresh().await;
+            let most = 10_000_000;
+            cutting.cut_after(most);
+            measured.import_contacts(data).await.unwrap();
+            let answers = most - cutting.left();
+            cutting.cut_after(u64::MAX);
+            let (runtime, integration) = fresh().await;
+            integration.import_contacts(window("2024-10-26T20:00:00Z", "2024-10-26T21:00:00Z")).await.unwrap();
+            let before = runtime.intervals("db").await.unwrap().len();
+            for _ in 0..60 {
+                let bytes = random.below(answers);
+                cutting.cut_after(bytes);
+                let cut = integration.import_contacts(data).await.unwrap_err();
+                assert!(cut.is_retryable(), "{}: {bytes} of {answers} bytes: {cut:?}", db.kind);
+                assert_eq!(runtime.intervals("db").await.unwrap().len(), before, "{}", db.kind);
+            }
+            cutting.cut_after(u64::MAX);
+            integration.import_contacts(data).await.unwrap();
+            let mut found = Vec::new();
+            for interval in runtime.intervals("db").every(IntervalLength::MINUTES_15).await.unwrap() {
+                let m = interval.measures;
+                let time = m.handle_time.total;
+                found.push(format!("{} {} {} {} {time}", interval.queue.id, interval.start, m.offered, m.handled));
+            }
+            assert_eq!(found, whole, "{}", db.kind);
         }
     });
 }
