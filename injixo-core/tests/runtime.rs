@@ -12,7 +12,7 @@ use injixo_core::connector::{
     ContactWriter, Context, Limits, LiveSource, LiveWriter, Outcome, Registry, StatusSource, StatusWriter, Stream,
 };
 use injixo_core::model::{Channel, Millis, Timestamp, Window};
-use injixo_core::store::{ImportRecord, IntegrationState, Lane, Store};
+use injixo_core::store::{ImportRecord, IntegrationState, Lane, Lease, Store, WorkRecord};
 use injixo_core::{
     Activity, Clock, Doing, Error, ErrorKind, Health, LiveUpdate, LookBack, MemoryStore, PersonId, Policy, Result,
     Runtime, Secret, Service, What,
@@ -43,6 +43,8 @@ struct Holds {
     hangs: bool,
     /// The next read ends with a panic.
     panics: bool,
+    /// An answer takes so long.
+    takes: Millis,
     /// It holds nothing of so many last minutes.
     lags: Option<i64>,
     /// What changed since the mark before.
@@ -95,11 +97,12 @@ impl Acme {
     }
 
     async fn answer(&self, cx: &Context, window: Window) -> Result<()> {
-        let (error, hangs) = {
+        let (error, hangs, takes) = {
             let mut holds = self.holds.lock().unwrap();
             holds.reads.push((cx.now(), window));
-            (if holds.errors.is_empty() { None } else { Some(holds.errors.remove(0)) }, holds.hangs)
+            (if holds.errors.is_empty() { None } else { Some(holds.errors.remove(0)) }, holds.hangs, holds.takes)
         };
+        cx.sleep(cx.now().after(takes)).await;
         if hangs {
             std::future::pending::<()>().await;
         }
@@ -904,5 +907,34 @@ async fn a_row_that_stays_bad_is_one_entry() {
     let service = runtime.start();
     until(clock, "2024-05-27T10:31").await;
     assert_eq!(runtime.status_of("acme").await.unwrap().quarantined, 1);
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_under_a_claim_that_another_took_over_is_refused() {
+    let store = MemoryStore::new();
+    let (runtime, clock) = host(&store);
+    let call = ("Hotline", at("2024-05-27T08:50"), 60);
+    let acme = Acme::with(|holds| {
+        holds.calls = vec![call];
+        holds.takes = Millis::from_secs(5);
+    });
+    runtime.add_with("acme", acme.clone(), plain()).await.unwrap();
+    let service = runtime.start();
+    clock.sleep_until(at("2024-05-27T09:02").after(Millis::from_secs(1))).await;
+    assert_eq!(acme.reads().len(), 1, "it is being read");
+    // As another process does to whom the lease seems to have run out. The claims of the first one are next looked at when it
+    // has answered.
+    let mut write = store.write().await.unwrap();
+    let work = write.lock_work(1, Lane::Contacts).await.unwrap().unwrap();
+    let until = clock.now().after(mins(60));
+    let lease = Lease { owner: "another".to_owned(), until };
+    let taken = WorkRecord { fence: work.fence + 1, lease: Some(lease), window: None, ..work };
+    write.put_work(std::slice::from_ref(&taken)).await.unwrap();
+    write.commit().await.unwrap();
+    clock.sleep_until(at("2024-05-27T09:02").after(Millis::from_secs(8))).await;
+    assert!(imports(&runtime, "acme").await.is_empty(), "nothing was committed");
+    let held = store.write().await.unwrap().lock_work(1, Lane::Contacts).await.unwrap();
+    assert_eq!(held, Some(taken), "the claim of the other one stands");
     service.shutdown().await;
 }
