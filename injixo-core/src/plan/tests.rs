@@ -276,6 +276,24 @@ fn windows_are_halved_on_the_grid_while_that_is_possible() {
 }
 
 #[test]
+fn a_piece_is_not_longer_than_asked_at_a_change_of_the_clock() {
+    let berlin = Zone::new("Europe/Berlin").unwrap();
+    let whole = window("2024-10-20T00:00", "2024-10-28T01:00");
+    let day = mins(DAY);
+    // 24 hours back lies in the repeated hour, 00:00 to 02:00: it stays whole in the next piece.
+    let last = last_piece(whole, day, &berlin);
+    assert_eq!(last, window("2024-10-27T02:00", "2024-10-28T01:00"));
+    let next = last_piece(Window::new(whole.from(), last.from()).unwrap(), day, &berlin);
+    assert_eq!(next, window("2024-10-26T02:00", "2024-10-27T02:00"));
+    // It is longer than what was asked for.
+    let repeated = window("2024-10-27T00:00", "2024-10-27T02:00");
+    assert_eq!(last_piece(repeated, mins(60), &berlin), repeated);
+    // Less than a quarter of an hour, on its own grid.
+    let short = last_piece(window("2024-05-27T08:00", "2024-05-27T09:00"), mins(5), &berlin);
+    assert_eq!(short, window("2024-05-27T08:55", "2024-05-27T09:00"));
+}
+
+#[test]
 fn requests_of_more_than_two_days_are_back_filled() {
     let whole = Stream::new().read("2024-05-01T00:00", "2024-05-27T10:00", "2024-05-27T10:05");
     let asked = |from: &str, to: &str| {
