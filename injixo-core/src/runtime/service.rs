@@ -60,6 +60,9 @@ const CURRENT_AT_ONCE: u32 = 256;
 /// How soon a source is asked again for what it did not hold yet.
 const SOON: Millis = Millis::from_mins(1);
 
+/// What is waited for when a source lags.
+const NOT_YET: &str = "the external system does not hold the newest data yet";
+
 /// How many tasks of one piece of work are done before others get their turn.
 const TURN: u32 = 16;
 
@@ -307,7 +310,7 @@ impl Runtime {
                 if state.not_yet.is_empty() {
                     return Ok(After::Rest(next));
                 }
-                state.waits_for = Some("the external system does not hold the newest data yet".to_owned());
+                state.waits_for = Some(NOT_YET.to_owned());
                 return Ok(After::Rest(next.min(now.after(SOON))));
             }
         };
@@ -321,9 +324,15 @@ impl Runtime {
                 Ok(After::Again)
             }
             Ended::NotYet(lacking) => {
-                // Whatever else is due is done first.
                 state.succeeded(now);
+                let is_known = lacking.windows().iter().all(|window| state.not_yet.covers(*window));
                 state.not_yet.extend(lacking.windows().iter().copied());
+                if is_known {
+                    // A repeated hour is read whole, so that what is lacking of it was asked for again.
+                    state.waits_for = Some(NOT_YET.to_owned());
+                    return Ok(After::Rest(now.after(SOON)));
+                }
+                // Whatever else is due is done first.
                 Ok(After::Again)
             }
             Ended::NoPermit(until) => {
