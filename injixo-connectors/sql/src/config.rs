@@ -169,21 +169,12 @@ const fn longest_secs() -> u32 {
 impl SqlConfig {
     /// Everything that contradicts itself.
     pub(crate) fn check(&self) -> Result<()> {
-        let mut mistakes = Vec::new();
+        let mut mistakes: Vec<String> = self.connection.mistakes().into_iter().map(str::to_owned).collect();
         let mut must = |holds: bool, mistake: &str| {
             if !holds {
                 mistakes.push(mistake.to_owned());
             }
         };
-        let connection = &self.connection;
-        let is_file = connection.adapter == Adapter::Sqlite;
-        must(
-            is_file == connection.file.is_some(),
-            "connection.file: the file of an SQLite database, for no other adapter",
-        );
-        must(is_file || !connection.database.is_empty(), "connection.database: missing: the name of the database");
-        must(is_file || !connection.user.is_empty(), "connection.user: missing: the user who reads");
-        must((1..=3_600).contains(&connection.request_secs), "connection.request_secs: expected 1 to 3600");
         must(
             self.contacts.is_some() || self.statuses.is_some(),
             "contacts, statuses: there is neither; give a query for at least one of them",
@@ -211,6 +202,27 @@ impl SqlConfig {
 }
 
 impl Connection {
+    /// Whether it contradicts itself.
+    ///
+    /// # Errors
+    ///
+    /// `ConfigInvalid` with everything that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let mistakes = self.mistakes();
+        if mistakes.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::ConfigInvalid, mistakes.join("; "))) }
+    }
+
+    fn mistakes(&self) -> Vec<&'static str> {
+        let is_file = self.adapter == Adapter::Sqlite;
+        let rules = [
+            (is_file == self.file.is_some(), "connection.file: the file of an SQLite database, for no other adapter"),
+            (is_file || !self.database.is_empty(), "connection.database: missing: the name of the database"),
+            (is_file || !self.user.is_empty(), "connection.user: missing: the user who reads"),
+            ((1..=3_600).contains(&self.request_secs), "connection.request_secs: expected 1 to 3600"),
+        ];
+        rules.into_iter().filter(|(holds, _)| !holds).map(|(_, mistake)| mistake).collect()
+    }
+
     pub(crate) fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_secs)
     }

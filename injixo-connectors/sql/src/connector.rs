@@ -12,7 +12,7 @@ use injixo_core::{Error, ErrorKind, Result};
 
 use crate::config::SqlConfig;
 use crate::contacts::{self, Contacts};
-use crate::driver::{self, Rows, Session};
+use crate::driver::{self, Driver, Rows};
 use crate::query::Query;
 use crate::read::{Bound, Wanted};
 use crate::statuses::{self, Statuses};
@@ -33,13 +33,13 @@ pub(crate) struct Shared {
     pub(crate) zone: Zone,
     gap: GapPolicy,
     fold: FoldPolicy,
-    pub(crate) contacts: Option<Query>,
-    pub(crate) statuses: Option<Query>,
+    pub(crate) contacts: Option<String>,
+    pub(crate) statuses: Option<String>,
     pub(crate) verbose: bool,
 }
 
 impl Shared {
-    pub(crate) async fn open(&self) -> Result<Box<dyn Session>> {
+    pub(crate) async fn open(&self) -> Result<Box<dyn Driver>> {
         driver::open(&self.connection).await
     }
 
@@ -57,18 +57,24 @@ impl Sql {
     pub fn new(config: SqlConfig) -> Result<Self> {
         config.check()?;
         driver::check_built(config.connection.adapter)?;
-        let lexis = driver::lexis(config.connection.adapter);
-        let query = |text: Option<&String>, key: &str| {
-            let query = text.map(|text| Query::new(text, lexis)).transpose();
-            query.map_err(|error| Error::new(ErrorKind::ConfigInvalid, format!("{key}: {}", error.message())))
+        let check = |text: Option<&String>, key: &str| {
+            let (Some(text), Some(dialect)) = (text, driver::dialect(config.connection.adapter)) else { return Ok(()) };
+            let checked = Query::new(text, dialect.lexis());
+            checked
+                .map(drop)
+                .map_err(|error| Error::new(ErrorKind::ConfigInvalid, format!("{key}: {}", error.message())))
         };
+        let contacts = config.contacts.as_ref().map(|contacts| &contacts.query);
+        let statuses = config.statuses.as_ref().map(|statuses| &statuses.query);
+        check(contacts, "contacts.query")?;
+        check(statuses, "statuses.query")?;
         let shared = Shared {
             connection: config.connection.clone(),
             zone: config.time_zone.clone(),
             gap: config.gap,
             fold: config.fold,
-            contacts: query(config.contacts.as_ref().map(|contacts| &contacts.query), "contacts.query")?,
-            statuses: query(config.statuses.as_ref().map(|statuses| &statuses.query), "statuses.query")?,
+            contacts: contacts.cloned(),
+            statuses: statuses.cloned(),
             verbose: config.verbose,
         };
         Ok(Self { shared: Arc::new(shared), config: Arc::new(config) })
@@ -87,17 +93,17 @@ impl Sql {
     async fn try_query(
         &self,
         cx: &Context,
-        session: &mut dyn Session,
-        query: &Query,
+        session: &mut dyn Driver,
+        query: &str,
         (wanted, time): (&[Wanted], usize),
     ) -> Result<(Vec<String>, Option<String>)> {
         let bound = Bound::new(session, query, wanted, time).await?;
         let now = cx.now();
         let window = Window::new(now.before(SHORT), now.after(Millis::new(1)))?;
-        let statement = bound.statement(session, window, &self.shared.zone, time, None);
+        let statement = bound.statement(session.dialect(), window, &self.shared.zone, time, None);
         let slow = session.looks_at_all(&statement).await?;
         let mut first = First::default();
-        session.run(&Bound::limited(statement, 3), &bound.columns, &mut first).await?;
+        session.run(&statement.limited(3), &bound.columns, &mut first).await?;
         let names: Vec<&str> = bound.columns.iter().map(|column| column.name.as_str()).collect();
         let mut lines = vec![names.join(" | ")];
         if first.0.is_empty() {
@@ -153,9 +159,9 @@ impl Connector for Sql {
             .contacts
             .as_ref()
             .zip(form)
-            .map(|(query, form)| ("contacts", query, (contacts::wanted(form), contacts::TIME)));
+            .map(|(query, form)| ("contacts", query.as_str(), (contacts::wanted(form), contacts::TIME)));
         let statuses =
-            self.shared.statuses.as_ref().map(|query| ("statuses", query, (&statuses::WANTED[..], statuses::START)));
+            self.shared.statuses.as_deref().map(|query| ("statuses", query, (&statuses::WANTED[..], statuses::START)));
         for (what, query, wanted) in contacts.into_iter().chain(statuses) {
             match self.try_query(cx, &mut *session, query, wanted).await {
                 Ok((lines, slow)) => {

@@ -92,7 +92,7 @@ impl ContactSource for Contacts {
         };
         let mut session = shared.open().await?;
         let bound = Bound::new(&mut *session, query, wanted(self.form), TIME).await?;
-        let statement = bound.statement(&*session, window, &shared.zone, TIME, None);
+        let statement = bound.statement(session.dialect(), window, &shared.zone, TIME, None);
         let grid = match self.form {
             Form::IntervalRows { length, .. } => Some(Grid::new(&shared.zone, length).cursor()),
             Form::Contacts | Form::Statuses => None,

@@ -19,6 +19,8 @@
 mod config;
 mod connector;
 mod contacts;
+pub mod database;
+mod dialect;
 mod driver;
 mod query;
 mod read;

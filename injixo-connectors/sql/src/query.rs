@@ -15,16 +15,34 @@ pub(crate) struct Lexis {
     pub(crate) dollar_quotes: bool,
     /// `` `name` `` and `#` comments.
     pub(crate) backticks_and_hashes: bool,
-    /// `[name]` is a name.
-    pub(crate) brackets: bool,
+    /// Whether `[name]` is a name.
+    pub(crate) brackets: Brackets,
     /// `/* /* */ */` is one comment.
     pub(crate) nested_comments: bool,
+    /// `q'[it's]'` is a text.
+    pub(crate) q_quotes: bool,
+    /// A `WITH` stands before the outermost `SELECT` only, and an order only where rows are counted.
+    pub(crate) is_outermost_only: bool,
+}
+
+/// Names in brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brackets {
+    None,
+    /// The first closing bracket ends the name.
+    Plain,
+    /// A closing bracket that is doubled stands for itself.
+    Doubled,
 }
 
 /// A query that was looked through: one statement, without the semicolon and the comments behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Query {
     text: String,
+    /// Where the part begins that can be a derived table: behind a `WITH` that cannot be in one.
+    main: usize,
+    /// What makes a derived table of it where one has no order of its own.
+    ending: &'static str,
 }
 
 impl Query {
@@ -36,6 +54,8 @@ impl Query {
     pub(crate) fn new(text: &str, lexis: Lexis) -> Result<Self> {
         let wrong = |message: &str| Err(Error::new(ErrorKind::ConfigInvalid, format!("the query {message}")));
         let (mut depth, mut end, mut first_word) = (0_u32, None, None);
+        // What stands outside of all parentheses; each pair of them as its beginning.
+        let mut outside = Vec::new();
         let mut rest = text;
         // Where the statement ends: behind its last token.
         let mut statement = 0;
@@ -54,6 +74,9 @@ impl Query {
             }
             if end.is_some() {
                 return wrong("holds more than one statement: leave one SELECT, without a semicolon in it");
+            }
+            if depth == 0 && kind != Kind::Close {
+                outside.push((at, &text[at..at + length]));
             }
             match kind {
                 Kind::Semicolon => {
@@ -85,12 +108,50 @@ impl Query {
         if text.contains('\0') {
             return wrong("holds a character that no database takes (U+0000): remove it");
         }
-        Ok(Self { text: text[..statement].to_owned() })
+        let (mut main, mut ending) = (0, "");
+        if lexis.is_outermost_only {
+            if first_word.as_deref() == Some("with") {
+                let Some(begin) = behind_with(&outside) else {
+                    return wrong("is not WITH name AS (SELECT …), … SELECT …: write it in that form");
+                };
+                main = begin;
+            }
+            let has = |wanted: &str| outside.iter().any(|(_, token)| token.eq_ignore_ascii_case(wanted));
+            if has("order") && !has("offset") && !has("top") {
+                ending = "\nOFFSET 0 ROWS";
+            }
+        }
+        Ok(Self { text: text[..statement].to_owned(), main, ending })
     }
 
-    /// The query in parentheses, to stand behind `FROM`. It ends on a line of its own, so that nothing behind it is a comment.
-    pub(crate) fn derived(&self) -> String {
-        format!("({}\n)", self.text)
+    /// What stands before the outermost `SELECT`, and what stands in parentheses behind its `FROM`. Both end on lines of their own
+    /// or are empty, so that nothing behind them is a comment.
+    pub(crate) fn parts(&self) -> (String, String) {
+        let (before, main) = self.text.split_at(self.main);
+        let before = if before.is_empty() { String::new() } else { format!("{before}\n") };
+        (before, format!("{main}{}\n", self.ending))
+    }
+}
+
+/// Where the `SELECT` begins behind `WITH name [(columns)] AS (…), …`; nothing else may stand there, since it would stand outside
+/// of all parentheses.
+fn behind_with(outside: &[(usize, &str)]) -> Option<usize> {
+    let mut tokens = outside.iter().skip(1).peekable();
+    loop {
+        let (_, name) = tokens.next()?;
+        if !name.starts_with(|c: char| is_word(c) || matches!(c, '"' | '[')) {
+            return None;
+        }
+        tokens.next_if(|(_, token)| *token == "(");
+        let (_, word) = tokens.next()?;
+        if !word.eq_ignore_ascii_case("as") || tokens.next()?.1 != "(" {
+            return None;
+        }
+        match tokens.next()? {
+            (_, ",") => {}
+            (at, word) if word.eq_ignore_ascii_case("select") => return Some(*at),
+            _ => return None,
+        }
     }
 }
 
@@ -127,7 +188,12 @@ impl Token {
             }
             '"' => until(quoted(text, '"', lexis.backslash_escapes), Kind::Other, "a name in quotes"),
             '`' if lexis.backticks_and_hashes => until(quoted(text, '`', false), Kind::Other, "a name in quotes"),
-            '[' if lexis.brackets => until(text.find(']').map(|at| at + 1), Kind::Other, "a name in brackets"),
+            '[' if lexis.brackets == Brackets::Plain => {
+                until(text.find(']').map(|at| at + 1), Kind::Other, "a name in brackets")
+            }
+            '[' if lexis.brackets == Brackets::Doubled => {
+                until(quoted(text, ']', false), Kind::Other, "a name in brackets")
+            }
             '#' if lexis.backticks_and_hashes => Some(Ok((line(), Kind::Space))),
             '-' if text.starts_with("--") => Some(Ok((line(), Kind::Space))),
             '/' if text.starts_with("/*") => {
@@ -149,6 +215,11 @@ impl Token {
                 // An escape text: E'…'.
                 if lexis.dollar_quotes && matches!(&text[..end], "e" | "E") && text[end..].starts_with('\'') {
                     return until(quoted(&text[end..], '\'', true).map(|at| at + end), Kind::Other, "a text in quotes");
+                }
+                // A text with quotes of the user's choice: q'[…]'.
+                let is_q = matches!(text[..end].to_ascii_lowercase().as_str(), "q" | "nq");
+                if lexis.q_quotes && is_q && text[end..].starts_with('\'') {
+                    return until(chosen(&text[end..]).map(|at| at + end), Kind::Other, "a text in quotes");
                 }
                 Some(Ok((end, Kind::Word)))
             }
@@ -172,6 +243,21 @@ fn quoted(text: &str, quote: char, escapes: bool) -> Option<usize> {
         }
     }
     None
+}
+
+/// Where a text ends that begins with `'` and a quote of the user's choice.
+fn chosen(text: &str) -> Option<usize> {
+    let first = text.chars().nth(1)?;
+    let last = match first {
+        '[' => ']',
+        '{' => '}',
+        '(' => ')',
+        '<' => '>',
+        same => same,
+    };
+    let begin = 1 + first.len_utf8();
+    let at = text[begin..].find(&format!("{last}'"))?;
+    Some(begin + at + last.len_utf8() + 1)
 }
 
 fn comment(text: &str, nested: bool) -> Option<usize> {
@@ -212,15 +298,22 @@ mod tests {
         backslash_escapes: false,
         dollar_quotes: true,
         backticks_and_hashes: false,
-        brackets: false,
+        brackets: Brackets::None,
         nested_comments: true,
+        q_quotes: false,
+        is_outermost_only: false,
     };
+    const SQL_SERVER: Lexis =
+        Lexis { dollar_quotes: false, brackets: Brackets::Doubled, is_outermost_only: true, ..POSTGRES };
+    const ORACLE: Lexis = Lexis { dollar_quotes: false, nested_comments: false, q_quotes: true, ..POSTGRES };
     const MYSQL: Lexis = Lexis {
         backslash_escapes: true,
         dollar_quotes: false,
         backticks_and_hashes: true,
-        brackets: false,
+        brackets: Brackets::None,
         nested_comments: false,
+        q_quotes: false,
+        is_outermost_only: false,
     };
 
     macro_rules! queries {
@@ -267,18 +360,47 @@ mod tests {
         open_parenthesis, POSTGRES, "SELECT (1" => Err("opens a parenthesis");
         closed_parenthesis, POSTGRES, "SELECT 1) TO STDOUT; DROP TABLE t; COPY (SELECT 1" => Err("closes a parenthesis");
         empty, POSTGRES, " -- nothing\n ; " => Err("is empty");
+        name_in_brackets, SQL_SERVER, "SELECT 1 AS [a;b]" => Ok("SELECT 1 AS [a;b]");
+        brackets_doubled, SQL_SERVER, "SELECT 1 AS [a]]'] ; DROP TABLE t --'" => Err("more than one statement");
+        chosen_quotes, ORACLE, "SELECT q'[it's; (]' AS a FROM dual" => Ok("SELECT q'[it's; (]' AS a FROM dual");
+        quotes_not_chosen, ORACLE, "SELECT aq'[it' FROM b ; SELECT '" => Err("more than one statement");
+        with_that_writes, SQL_SERVER, "WITH a AS (SELECT 1 x) DELETE FROM a SELECT 1" => Err("write it in that form");
+        with_a_word_behind, SQL_SERVER, "WITH a AS (SELECT 1 x) GRANT SELECT" => Err("write it in that form");
         writes, POSTGRES, "DELETE FROM t" => Err("begins with delete");
+    }
+
+    #[test]
+    fn what_only_the_outermost_select_may_have_is_moved_there() {
+        let parts = |text: &str| Query::new(text, SQL_SERVER).unwrap().parts();
+        let with = parts("WITH a (x) AS (SELECT 1), [b c] AS (SELECT 2 AS y) -- two\nSELECT x FROM a ORDER BY x");
+        assert_eq!(
+            with,
+            (
+                "WITH a (x) AS (SELECT 1), [b c] AS (SELECT 2 AS y) -- two\n\n".to_owned(),
+                "SELECT x FROM a ORDER BY x\nOFFSET 0 ROWS\n".to_owned()
+            )
+        );
+        for kept in [
+            "SELECT TOP 5 x FROM a ORDER BY x",
+            "SELECT x FROM a ORDER BY x OFFSET 5 ROWS",
+            "SELECT (SELECT 1 ORDER BY 1)",
+        ] {
+            assert_eq!(parts(kept), (String::new(), format!("{kept}\n")));
+        }
     }
 
     proptest! {
         /// Whatever it is, it does not panic, and what is taken has balanced parentheses outside of texts, names and comments.
         #[test]
-        fn never_panics(text in "(SELECT|[ ()';\"`$\\-/*#\\n\\\\xEe]){0,30}", mysql in any::<bool>()) {
-            let lexis = if mysql { MYSQL } else { POSTGRES };
+        fn never_panics(
+            text in "(SELECT|WITH a AS|q'|[ ()';\"`$\\-/*#\\n\\\\xEe\\[\\]]){0,30}",
+            lexis in prop::sample::select(vec![POSTGRES, MYSQL, SQL_SERVER, ORACLE]),
+        ) {
             if let Ok(query) = Query::new(&text, lexis) {
                 prop_assert_eq!(Query::new(&query.text, lexis).unwrap(), query.clone());
                 // In its place it is one token stream that opens and closes once more.
-                let derived = format!("SELECT * FROM {} AS q", query.derived());
+                let (before, query) = query.parts();
+                let derived = format!("{before}SELECT * FROM ({query}) q");
                 prop_assert!(Query::new(&derived, lexis).is_ok(), "{}", derived);
             }
         }

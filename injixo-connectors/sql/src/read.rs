@@ -5,7 +5,8 @@ use injixo_core::model::Window;
 use injixo_core::zone::Zone;
 use injixo_core::{Error, ErrorKind, Result};
 
-use crate::driver::{Column, Kind, Rows, Session, Statement};
+use crate::dialect::{Dialect, Statement};
+use crate::driver::{Column, Driver, Kind, Rows};
 use crate::query::Query;
 use crate::value::{Cell, Moment};
 use crate::window::Scale;
@@ -30,9 +31,9 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Binds a query; `wanted[time]` is its time column.
-    pub(crate) async fn new(session: &mut dyn Session, query: &Query, wanted: &[Wanted], time: usize) -> Result<Self> {
-        let all = format!("SELECT * FROM {} AS q", query.derived());
-        let found = session.columns(&all).await?;
+    pub(crate) async fn new(session: &mut dyn Driver, query: &str, wanted: &[Wanted], time: usize) -> Result<Self> {
+        let query = &Query::new(query, session.dialect().lexis())?;
+        let found = session.columns(&session.dialect().select("*", query)).await?;
         let (mut columns, mut places, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for wanted in wanted {
             let mut named = found.iter().filter(|column| column.name.eq_ignore_ascii_case(wanted.name));
@@ -101,51 +102,44 @@ impl Bound {
         self.place(wanted).and_then(|place| cells.get(place).copied()).unwrap_or(Cell::Null)
     }
 
-    fn select(&self, session: &dyn Session) -> Statement {
-        let list: Vec<String> = self.columns.iter().map(|column| session.selected(column)).collect();
-        let text = format!("SELECT {} FROM {} AS q", list.join(", "), self.query.derived());
-        Statement { text, values: Vec::new() }
+    fn select(&self, dialect: Dialect) -> Statement {
+        let list: Vec<String> = self.columns.iter().map(|column| dialect.selected(column)).collect();
+        dialect.select(&list.join(", "), &self.query)
     }
 
     /// The statement for the rows whose `time` lies in a window, and those of the look before it that `or_open` takes in.
     pub(crate) fn statement(
         &self,
-        session: &dyn Session,
+        dialect: Dialect,
         window: Window,
         zone: &Zone,
         time: usize,
         reach: Option<Reach>,
     ) -> Statement {
-        let mut statement = self.select(session);
+        let mut statement = self.select(dialect);
         let Some(column) = self.place(time).and_then(|place| self.columns.get(place)) else { return statement };
-        let time = format!("q.{}", session.quoted(&column.name));
+        let time = format!("q.{}", dialect.quoted(&column.name));
         let (from, to) = self.scale.edges(window, zone);
         let first = reach.as_ref().map_or_else(|| from.clone(), |reach| self.scale.edges(reach.window, zone).0);
-        statement.text.push_str(&format!(" WHERE {time} >= "));
-        session.edge(first, &mut statement);
-        statement.text.push_str(&format!(" AND {time} < "));
-        session.edge(to, &mut statement);
+        statement.push(&format!(" WHERE {time} >= "));
+        statement.push_value(first);
+        statement.push(&format!(" AND {time} < "));
+        statement.push_value(to);
         let end = reach.and_then(|reach| self.place(reach.end)).and_then(|place| self.columns.get(place));
         if let Some(end) = end {
-            let name = format!("q.{}", session.quoted(&end.name));
-            statement.text.push_str(&format!(" AND ({time} >= "));
-            session.edge(from, &mut statement);
-            statement.text.push_str(&format!(" OR {name} IS NULL"));
+            let name = format!("q.{}", dialect.quoted(&end.name));
+            statement.push(&format!(" AND ({time} >= "));
+            statement.push_value(from);
+            statement.push(&format!(" OR {name} IS NULL"));
             // An end of another type than the start is looked at when it was read.
             if Scale::of(end.kind, None).or(Some(self.scale)) == Some(self.scale) {
-                statement.text.push_str(&format!(" OR {name} > "));
-                session.edge(self.scale.edges(window, zone).0, &mut statement);
+                statement.push(&format!(" OR {name} > "));
+                statement.push_value(self.scale.edges(window, zone).0);
             } else {
-                statement.text.push_str(&format!(" OR {name} IS NOT NULL"));
+                statement.push(&format!(" OR {name} IS NOT NULL"));
             }
             statement.text.push(')');
         }
-        statement
-    }
-
-    /// The first rows of a statement only.
-    pub(crate) fn limited(mut statement: Statement, rows: u32) -> Statement {
-        statement.text.push_str(&format!(" LIMIT {rows}"));
         statement
     }
 }
@@ -172,7 +166,7 @@ enum FirstValue {
 }
 
 /// The first value of a column that is not NULL.
-async fn first_value(session: &mut dyn Session, query: &Query, column: &Column) -> Result<Option<FirstValue>> {
+async fn first_value(session: &mut dyn Driver, query: &Query, column: &Column) -> Result<Option<FirstValue>> {
     #[derive(Default)]
     struct First(Option<FirstValue>);
 
@@ -192,10 +186,10 @@ async fn first_value(session: &mut dyn Session, query: &Query, column: &Column) 
         }
     }
 
-    let name = session.quoted(&column.name);
-    let text =
-        format!("SELECT {} FROM {} AS q WHERE q.{name} IS NOT NULL LIMIT 1", session.selected(column), query.derived());
+    let dialect = session.dialect();
+    let mut statement = dialect.select(&dialect.selected(column), query);
+    statement.push(&format!(" WHERE q.{} IS NOT NULL", dialect.quoted(&column.name)));
     let mut first = First::default();
-    session.run(&Statement { text, values: Vec::new() }, std::slice::from_ref(column), &mut first).await?;
+    session.run(&statement.limited(1), std::slice::from_ref(column), &mut first).await?;
     Ok(first.0)
 }

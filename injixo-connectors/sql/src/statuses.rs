@@ -63,7 +63,7 @@ impl Statuses {
             let window = Window::new(window.from().before(self.longest), window.to()).ok()?;
             Some(Reach { window, end: END })
         });
-        let statement = bound.statement(&*session, window, &shared.zone, START, reach);
+        let statement = bound.statement(session.dialect(), window, &shared.zone, START, reach);
         let columns = bound.columns.clone();
         let mut taking = Taking {
             bound,

@@ -5,13 +5,19 @@ use injixo_core::zone::{LocalTime, Resolver};
 
 /// One value of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cell<'a> {
+#[non_exhaustive]
+pub enum Cell<'a> {
+    /// Nothing.
     Null,
+    /// A whole number.
     Int(i64),
     /// A decimal in millionths; saturating.
     Micros(i64),
+    /// A floating point number.
     Float(f64),
+    /// A text.
     Text(&'a str),
+    /// Yes or no.
     Bool(bool),
     /// A date with a time, without a zone.
     Local(LocalTime),
@@ -45,7 +51,11 @@ impl std::fmt::Display for Cell<'_> {
 
 impl<'a> Cell<'a> {
     /// What names a queue, an agent or an activity; numbers as they are written. `None` for NULL.
-    pub(crate) fn name(self, digits: &'a mut String) -> Result<Option<&'a str>, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// The rule that is broken: too long, empty, or nothing that names something.
+    pub fn name(self, digits: &'a mut String) -> Result<Option<&'a str>, Rule> {
         match self {
             Self::Null => Ok(None),
             Self::Text(text) if text.chars().nth(LONGEST_TEXT).is_some() => Err(Rule::TooLong),
@@ -64,7 +74,11 @@ impl<'a> Cell<'a> {
     }
 
     /// How many contacts; `None` for NULL.
-    pub(crate) fn count(self) -> Result<Option<Quantity>, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// `Quantity` where it is no count.
+    pub fn count(self) -> Result<Option<Quantity>, Rule> {
         let micros = match self {
             Self::Null => return Ok(None),
             Self::Int(value) => value.saturating_mul(Quantity::ONE.micros()),
@@ -84,7 +98,11 @@ impl<'a> Cell<'a> {
     }
 
     /// How long something took, in seconds or as a time; `None` for NULL.
-    pub(crate) fn duration(self) -> Result<Option<Millis>, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// `Duration` where it is no length of time.
+    pub fn duration(self) -> Result<Option<Millis>, Rule> {
         let millis = match self {
             Self::Null => return Ok(None),
             Self::Int(value) => value.saturating_mul(1_000),
@@ -98,7 +116,11 @@ impl<'a> Cell<'a> {
     }
 
     /// When something was; `None` for NULL. Numbers are seconds since 1970.
-    pub(crate) fn time(self) -> Result<Option<Moment>, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// `Date` where it is no time, `DateRange` where it lies too far away.
+    pub fn time(self) -> Result<Option<Moment>, Rule> {
         let moment = match self {
             Self::Null => return Ok(None),
             Self::Local(local) => Moment::Local(local),
@@ -119,7 +141,11 @@ impl<'a> Cell<'a> {
     }
 
     /// The channel; `None` for NULL.
-    pub(crate) fn channel(self) -> Result<Option<Channel>, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// `Channel` where it names none.
+    pub fn channel(self) -> Result<Option<Channel>, Rule> {
         match self {
             Self::Null => Ok(None),
             Self::Text(text) => text.trim().to_ascii_lowercase().parse().map(Some).map_err(|_| Rule::Channel),
@@ -156,22 +182,29 @@ fn text_duration(text: &str) -> Option<i64> {
 
 /// An instant, or what a wall clock showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub enum Moment {
+    /// What a wall clock showed.
     Local(LocalTime),
+    /// An instant.
     Instant(Timestamp),
 }
 
 /// How a text writes times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TextStyle {
+pub struct TextStyle {
     /// Between the date and the time.
-    pub(crate) separator: char,
-    pub(crate) has_offset: bool,
+    pub separator: char,
+    /// Whether an offset stands behind it.
+    pub has_offset: bool,
 }
 
 impl Moment {
     /// The instant, by the zone of the database.
-    pub(crate) fn instant(self, resolver: &mut Resolver) -> Result<Timestamp, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// What the policies for the change of the clock reject.
+    pub fn instant(self, resolver: &mut Resolver) -> Result<Timestamp, Rule> {
         match self {
             Self::Local(local) => resolver.instant(local),
             Self::Instant(instant) => Ok(instant),
@@ -179,7 +212,11 @@ impl Moment {
     }
 
     /// The instant as the end of a span that starts at `start`.
-    pub(crate) fn end_of(self, start: Timestamp, resolver: &mut Resolver) -> Result<Timestamp, Rule> {
+    ///
+    /// # Errors
+    ///
+    /// `EndBeforeStart`, and what the policies for the change of the clock reject.
+    pub fn end_of(self, start: Timestamp, resolver: &mut Resolver) -> Result<Timestamp, Rule> {
         match self {
             Self::Local(local) => resolver.end_of(start, local),
             Self::Instant(instant) if instant < start => Err(Rule::EndBeforeStart),
@@ -189,7 +226,8 @@ impl Moment {
 
     /// `2024-03-31 02:30:00`, with `T` in the middle, without seconds, with a fraction, with `Z` or an offset behind it, or a
     /// date alone.
-    pub(crate) fn parse(text: &str) -> Option<(Self, TextStyle)> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<(Self, TextStyle)> {
         let bytes = text.as_bytes();
         let number = |from: usize, to: usize| -> Option<i64> {
             let digits = bytes.get(from..to)?;

@@ -11,26 +11,34 @@ use crate::value::TextStyle;
 
 /// One edge of a window, in the type of a column.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Edge {
+pub enum Edge {
+    /// By the wall clock.
     Local(LocalTime),
+    /// An instant.
     Instant(Timestamp),
     /// Seconds since 1970; rounded outwards.
     Secs(i64),
+    /// By the wall clock, as text.
     Text(String),
 }
 
 /// How the times of a column are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Scale {
+pub enum Scale {
+    /// By what the wall clock shows.
     Local,
+    /// As instants.
     Instant,
+    /// As seconds since 1970.
     Secs,
+    /// As texts.
     Text(TextStyle),
 }
 
 impl Scale {
     /// How a column of that kind is compared; texts as `style` says.
-    pub(crate) fn of(kind: Kind, style: Option<TextStyle>) -> Option<Self> {
+    #[must_use]
+    pub fn of(kind: Kind, style: Option<TextStyle>) -> Option<Self> {
         match kind {
             Kind::Local => Some(Self::Local),
             Kind::Instant => Some(Self::Instant),
@@ -41,7 +49,8 @@ impl Scale {
     }
 
     /// The edges between which all rows of a window lie: from the first, to before the second.
-    pub(crate) fn edges(self, window: Window, zone: &Zone) -> (Edge, Edge) {
+    #[must_use]
+    pub fn edges(self, window: Window, zone: &Zone) -> (Edge, Edge) {
         let (from, to) = (window.from(), window.to());
         match self {
             Self::Instant => (Edge::Instant(from), Edge::Instant(to)),

@@ -11,17 +11,22 @@ use async_trait::async_trait;
 use injixo_core::{Error, ErrorKind, Result};
 
 use crate::config::{Adapter, Connection};
-use crate::query::Lexis;
+use crate::dialect::{Dialect, Statement};
 use crate::value::Cell;
-use crate::window::Edge;
 
 /// What the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum Kind {
+    /// A whole number.
     Int,
+    /// A decimal.
     Decimal,
+    /// A floating point number.
     Float,
+    /// A text.
     Text,
+    /// Yes or no.
     Bool,
     /// A date with a time, without a zone.
     Local,
@@ -29,60 +34,58 @@ pub(crate) enum Kind {
     Instant,
     /// A time of day, or an interval.
     Length,
+    /// Anything else.
     Other,
 }
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Column {
+#[non_exhaustive]
+pub struct Column {
     /// As the database writes it.
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
     /// What the database calls the type.
-    pub(crate) type_name: String,
-}
-
-/// A statement with what stands in the place of its parameters, in their order.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Statement {
-    pub(crate) text: String,
-    pub(crate) values: Vec<Edge>,
+    pub type_name: String,
 }
 
 /// Takes the rows of a result.
 #[async_trait]
-pub(crate) trait Rows: Send {
+pub trait Rows: Send {
     /// Takes one row.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the reading and becomes its error.
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<()>;
 
     /// Is called now and then: holds the database back while the engine is busy.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the reading and becomes its error.
     async fn flush(&mut self) -> Result<()>;
 }
 
 /// One session with a database, which reads and cannot write.
 #[async_trait]
-pub(crate) trait Session: Send {
+pub(crate) trait Driver: Send {
+    /// How its SQL is written.
+    fn dialect(&self) -> Dialect;
+
     /// The columns of a `SELECT`, which is not run.
-    async fn columns(&mut self, select: &str) -> Result<Vec<Column>>;
-
-    /// Writes a column of the table `q` into the list of a `SELECT`, so that its values come as `kind` says, no longer than needed.
-    fn selected(&self, column: &Column) -> String;
-
-    /// Writes an edge into a condition: a place for a value, or a literal that is made from a number.
-    fn edge(&self, edge: Edge, statement: &mut Statement);
+    async fn columns(&mut self, select: &Statement) -> Result<Vec<Column>>;
 
     /// Runs a statement whose columns are of these kinds.
     async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()>;
 
     /// Why a statement would look at all rows of a large table, if the plan says so.
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>>;
-
-    /// A name in quotes.
-    fn quoted(&self, name: &str) -> String;
 }
 
 /// Opens a session.
-pub(crate) async fn open(connection: &Connection) -> Result<Box<dyn Session>> {
+pub(crate) async fn open(connection: &Connection) -> Result<Box<dyn Driver>> {
     match connection.adapter {
         #[cfg(feature = "postgres")]
         Adapter::Postgres => Ok(Box::new(postgres::PostgresSession::open(connection).await?)),
@@ -95,19 +98,12 @@ pub(crate) async fn open(connection: &Connection) -> Result<Box<dyn Session>> {
     }
 }
 
-/// How the database writes texts, names and comments.
-pub(crate) fn lexis(adapter: Adapter) -> Lexis {
-    let plain = Lexis {
-        backslash_escapes: false,
-        dollar_quotes: false,
-        backticks_and_hashes: false,
-        brackets: false,
-        nested_comments: false,
-    };
+/// How the SQL of a database is written, where that is known before it is asked.
+pub(crate) fn dialect(adapter: Adapter) -> Option<Dialect> {
     match adapter {
-        Adapter::Postgres => Lexis { dollar_quotes: true, nested_comments: true, ..plain },
-        Adapter::Mysql => Lexis { backslash_escapes: true, backticks_and_hashes: true, ..plain },
-        Adapter::Sqlite => Lexis { brackets: true, ..plain },
+        Adapter::Postgres => Some(Dialect::POSTGRES),
+        Adapter::Mysql => Some(Dialect::MYSQL),
+        Adapter::Sqlite => Some(Dialect::SQLITE),
     }
 }
 

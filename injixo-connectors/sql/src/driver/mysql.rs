@@ -12,9 +12,10 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, MySql, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Kind, ROWS_BETWEEN_FLUSHES, Rows, Session, Statement, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out, unreachable};
 use crate::config::{Connection, Tls};
-use crate::value::{Cell, LONGEST_TEXT};
+use crate::dialect::{Dialect, Statement};
+use crate::value::Cell;
 use crate::window::Edge;
 
 pub(super) struct MySqlSession {
@@ -101,32 +102,19 @@ fn bound<'q>(statement: &Statement) -> Query<'q, MySql, MySqlArguments> {
 }
 
 #[async_trait]
-impl Session for MySqlSession {
-    async fn columns(&mut self, select: &str) -> Result<Vec<Column>> {
-        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.to_owned()).into_sql_str()).await;
+impl Driver for MySqlSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::MYSQL
+    }
+
+    async fn columns(&mut self, select: &Statement) -> Result<Vec<Column>> {
+        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.text.clone()).into_sql_str()).await;
         let prepared = prepared.map_err(|error| failed(&self.connection, &error))?;
         let column = |column: &sqlx::mysql::MySqlColumn| {
             let type_name = column.type_info().name().to_owned();
             Column { name: column.name().to_owned(), kind: kind(&type_name), type_name }
         };
         Ok(prepared.columns().iter().map(column).collect())
-    }
-
-    fn selected(&self, column: &Column) -> String {
-        let name = self.quoted(&column.name);
-        match column.kind {
-            Kind::Text | Kind::Other => format!("LEFT(CAST(q.{name} AS CHAR), {})", LONGEST_TEXT + 1),
-            // Numbers and times of day as texts, the one exactly, the other also beyond a day.
-            Kind::Decimal | Kind::Length => format!("CAST(q.{name} AS CHAR)"),
-            Kind::Int if column.type_name == "BIT" => format!("CAST(q.{name} AS UNSIGNED)"),
-            Kind::Int if column.type_name == "YEAR" => format!("CAST(q.{name} AS SIGNED)"),
-            _ => format!("q.{name}"),
-        }
-    }
-
-    fn edge(&self, edge: Edge, statement: &mut Statement) {
-        statement.text.push('?');
-        statement.values.push(edge);
     }
 
     async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
@@ -148,7 +136,7 @@ impl Session for MySqlSession {
     }
 
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
-        let explain = Statement { text: format!("EXPLAIN {}", statement.text), values: statement.values.clone() };
+        let explain = Statement { text: format!("EXPLAIN {}", statement.text), ..statement.clone() };
         let plan = bound(&explain).fetch_all(&mut self.inner).await;
         for row in plan.map_err(|error| self.failed(&error))? {
             let access: Option<String> = row.try_get("type").unwrap_or_default();
@@ -161,10 +149,6 @@ impl Session for MySqlSession {
             }
         }
         Ok(None)
-    }
-
-    fn quoted(&self, name: &str) -> String {
-        format!("`{}`", name.replace('`', "``"))
     }
 }
 

@@ -1,7 +1,5 @@
 //! PostgreSQL: rows by `COPY … TO STDOUT (FORMAT binary)`, which has no parameters but costs the least by row.
 
-use std::fmt::Write as _;
-
 use async_trait::async_trait;
 use futures::StreamExt;
 use injixo_core::model::{Millis, Timestamp};
@@ -12,10 +10,10 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Kind, ROWS_BETWEEN_FLUSHES, Rows, Session, Statement, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out, unreachable};
 use crate::config::{Connection, Tls};
-use crate::value::{Cell, LONGEST_TEXT};
-use crate::window::Edge;
+use crate::dialect::{Dialect, Statement};
+use crate::value::Cell;
 
 pub(super) struct PostgresSession {
     inner: PgConnection,
@@ -79,36 +77,20 @@ fn kind(type_name: &str) -> Kind {
 }
 
 #[async_trait]
-impl Session for PostgresSession {
-    async fn columns(&mut self, select: &str) -> Result<Vec<Column>> {
+impl Driver for PostgresSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::POSTGRES
+    }
+
+    async fn columns(&mut self, select: &Statement) -> Result<Vec<Column>> {
         // The extended protocol takes one statement only.
-        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.to_owned()).into_sql_str()).await;
+        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.text.clone()).into_sql_str()).await;
         let prepared = prepared.map_err(|error| failed(&self.connection, &error))?;
         let column = |column: &sqlx::postgres::PgColumn| {
             let type_name = column.type_info().name().to_owned();
             Column { name: column.name().to_owned(), kind: kind(&type_name), type_name }
         };
         Ok(prepared.columns().iter().map(column).collect())
-    }
-
-    fn selected(&self, column: &Column) -> String {
-        let name = self.quoted(&column.name);
-        match column.kind {
-            // Blanks at the end of CHAR(n) say nothing; the cast takes them away.
-            Kind::Text | Kind::Other => format!("left(CAST(q.{name} AS text), {})", LONGEST_TEXT + 1),
-            _ => format!("q.{name}"),
-        }
-    }
-
-    fn edge(&self, edge: Edge, statement: &mut Statement) {
-        // `COPY` takes no parameters: these are made from numbers.
-        let text = &mut statement.text;
-        let _ = match edge {
-            Edge::Local(local) => write!(text, "TIMESTAMP '{local}'"),
-            Edge::Instant(instant) => write!(text, "TIMESTAMPTZ '{instant}'"),
-            Edge::Secs(secs) => write!(text, "{secs}"),
-            Edge::Text(edge) => write!(text, "'{}'", edge.replace(|c: char| !"0123456789-:. T".contains(c), "")),
-        };
     }
 
     async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
@@ -140,10 +122,6 @@ impl Session for PostgresSession {
             cost.is_some_and(|cost| cost > 1_000.0)
         };
         Ok(scans.filter(is_large).map(|line| line.trim().to_owned()).next())
-    }
-
-    fn quoted(&self, name: &str) -> String {
-        format!("\"{}\"", name.replace('"', "\"\""))
     }
 }
 

@@ -12,9 +12,10 @@ use sqlx::{
     ValueRef as _,
 };
 
-use super::{Column, Kind, ROWS_BETWEEN_FLUSHES, Rows, Session, Statement, timed_out};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out};
 use crate::config::Connection;
-use crate::value::{Cell, LONGEST_TEXT};
+use crate::dialect::{Dialect, Statement};
+use crate::value::Cell;
 use crate::window::Edge;
 
 pub(super) struct SqliteSession {
@@ -58,9 +59,13 @@ fn bound<'q>(statement: &Statement) -> Query<'q, Sqlite, SqliteArguments> {
 }
 
 #[async_trait]
-impl Session for SqliteSession {
-    async fn columns(&mut self, select: &str) -> Result<Vec<Column>> {
-        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.to_owned()).into_sql_str()).await;
+impl Driver for SqliteSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::SQLITE
+    }
+
+    async fn columns(&mut self, select: &Statement) -> Result<Vec<Column>> {
+        let prepared = (&mut self.inner).prepare(AssertSqlSafe(select.text.clone()).into_sql_str()).await;
         let prepared = prepared.map_err(|error| failed(&self.connection, &error))?;
         // What a column was declared as says little; times are compared as the first of them is written.
         let column = |column: &sqlx::sqlite::SqliteColumn| Column {
@@ -69,17 +74,6 @@ impl Session for SqliteSession {
             type_name: column.type_info().name().to_owned(),
         };
         Ok(prepared.columns().iter().map(column).collect())
-    }
-
-    fn selected(&self, column: &Column) -> String {
-        let name = self.quoted(&column.name);
-        // Only what is too long is cut, so that all else keeps its type.
-        format!("iif(length(q.{name}) > {LONGEST_TEXT}, substr(q.{name}, 1, {}), q.{name})", LONGEST_TEXT + 1)
-    }
-
-    fn edge(&self, edge: Edge, statement: &mut Statement) {
-        statement.text.push('?');
-        statement.values.push(edge);
     }
 
     async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
@@ -102,16 +96,11 @@ impl Session for SqliteSession {
     }
 
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
-        let explain =
-            Statement { text: format!("EXPLAIN QUERY PLAN {}", statement.text), values: statement.values.clone() };
+        let explain = Statement { text: format!("EXPLAIN QUERY PLAN {}", statement.text), ..statement.clone() };
         let plan = bound(&explain).fetch_all(&mut self.inner).await;
         let plan = plan.map_err(|error| self.failed(&error))?;
         let details = plan.iter().filter_map(|row| row.try_get::<String, _>("detail").ok());
         Ok(details.into_iter().find(|detail| detail.starts_with("SCAN ") && !detail.contains("INDEX")))
-    }
-
-    fn quoted(&self, name: &str) -> String {
-        format!("\"{}\"", name.replace('"', "\"\""))
     }
 }
 
