@@ -13,6 +13,7 @@
 //! | `sql-postgres` | PostgreSQL databases | no |
 //! | `sql-mysql` | MySQL and MariaDB databases | no |
 //! | `sql-sqlite` | SQLite databases | no |
+//! | `genesys-engage` | Genesys Engage from its databases; needs one of the three too | no |
 //! | `sqlite` | the store in one SQLite file | no |
 //! | `postgres` | the store in a PostgreSQL database | no |
 //! | `full` | all of these | no |
@@ -21,6 +22,8 @@ pub use injixo_core as core;
 
 #[cfg(feature = "csv")]
 pub use injixo_connector_csv as csv;
+#[cfg(feature = "genesys-engage")]
+pub use injixo_connector_genesys as genesys;
 #[cfg(feature = "sql")]
 pub use injixo_connector_sql as sql;
 
@@ -28,13 +31,15 @@ pub use injixo_connector_sql as sql;
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(all(feature = "csv", feature = "sql"))]
-/// assert_eq!(kinds, ["csv", "sql"]);
+/// # #[cfg(all(feature = "csv", feature = "genesys-engage"))]
+/// assert_eq!(kinds, ["csv", "genesys-engage", "sql"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
     #[cfg(feature = "csv")]
     let registry = registry.with::<csv::Csv>();
+    #[cfg(feature = "genesys-engage")]
+    let registry = registry.with::<genesys::engage::Engage>();
     #[cfg(feature = "sql")]
     let registry = registry.with::<sql::Sql>();
     registry

@@ -134,7 +134,7 @@ type Wrong = (&'static str, Rule);
 impl Rows for Taking<'_, '_> {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
         self.shown.row(cells);
-        self.rejects.next();
+        self.rejects.advance();
         match self.fact(cells) {
             Ok(()) => Ok(()),
             Err((column, rule)) => {

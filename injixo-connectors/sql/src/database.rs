@@ -3,9 +3,11 @@
 
 pub use crate::dialect::{Dialect, Family, Places, Statement};
 pub use crate::driver::{Column, Kind, Rows};
+pub use crate::rejected::Rejects;
 pub use crate::value::{Cell, Moment, TextStyle};
 pub use crate::window::{Edge, Scale};
 
+use async_trait::async_trait;
 use injixo_core::Result;
 
 use crate::config::Connection;
@@ -59,6 +61,15 @@ impl Session {
         self.0.run(&select.clone().of(&columns), &columns, rows).await
     }
 
+    /// Calls `each` for the rows of a `SELECT` of which there are few.
+    ///
+    /// # Errors
+    ///
+    /// As [`columns`](Self::columns).
+    pub async fn each(&mut self, select: &Statement, each: impl FnMut(&[Cell<'_>]) + Send) -> Result<()> {
+        self.read(select, &mut Each(each)).await
+    }
+
     /// Why a `SELECT` would look at all rows of a large table, if the database's plan says so.
     ///
     /// # Errors
@@ -66,5 +77,19 @@ impl Session {
     /// As [`columns`](Self::columns).
     pub async fn looks_at_all(&mut self, select: &Statement) -> Result<Option<String>> {
         self.0.looks_at_all(select).await
+    }
+}
+
+struct Each<F>(F);
+
+#[async_trait]
+impl<F: FnMut(&[Cell<'_>]) + Send> Rows for Each<F> {
+    fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+        (self.0)(cells);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        Ok(())
     }
 }

@@ -125,7 +125,7 @@ struct Taking<'s> {
 impl Rows for Taking<'_> {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
         self.shown.row(cells);
-        self.rejects.next();
+        self.rejects.advance();
         match self.fact(cells) {
             Ok(()) => Ok(()),
             Err((wanted, rule)) => {

@@ -50,6 +50,16 @@ impl std::fmt::Display for Cell<'_> {
 }
 
 impl<'a> Cell<'a> {
+    /// A decimal in millionths; a whole number where it is too large for these.
+    pub(crate) fn decimal(micros: i128) -> Self {
+        let odd = Self::Odd("a number that is too large");
+        match i64::try_from(micros) {
+            Ok(micros) => Self::Micros(micros),
+            Err(_) if micros % 1_000_000 == 0 => i64::try_from(micros / 1_000_000).map_or(odd, Self::Int),
+            Err(_) => odd,
+        }
+    }
+
     /// What names a queue, an agent or an activity; numbers as they are written. `None` for NULL.
     ///
     /// # Errors
@@ -137,6 +147,28 @@ impl<'a> Cell<'a> {
         match moment {
             Moment::Instant(instant) if !instant.is_supported() => Err(Rule::DateRange),
             moment => Ok(Some(moment)),
+        }
+    }
+
+    /// A whole number, as keys and flags are; `None` for NULL and for what is none.
+    #[must_use]
+    pub fn whole(self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(value),
+            Self::Bool(value) => Some(i64::from(value)),
+            Self::Micros(value) if value % 1_000_000 == 0 => Some(value / 1_000_000),
+            Self::Float(value) => whole(value).filter(|_| value.fract() == 0.0),
+            Self::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// A text without the blanks behind it; `None` for NULL, for an empty one, and for what is none.
+    #[must_use]
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text.trim_end()).filter(|text| !text.is_empty()),
+            _ => None,
         }
     }
 

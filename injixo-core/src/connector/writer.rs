@@ -446,6 +446,13 @@ impl ContactDraft<'_, '_> {
         self
     }
 
+    /// It was given up, or not.
+    #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    pub fn abandoned(mut self, is_abandoned: bool) -> Self {
+        self.contact.abandoned = Some(if is_abandoned { Quantity::ONE } else { Quantity::ZERO });
+        self
+    }
+
     /// It was worked on for so long.
     pub fn handle_time(mut self, time: impl Into<Option<Millis>>) {
         self.contact.duration = time.into();

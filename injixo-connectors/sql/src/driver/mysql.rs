@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{NaiveDate, NaiveDateTime};
 use futures::TryStreamExt;
-use injixo_core::model::{Millis, Quantity, Timestamp};
+use injixo_core::model::{Millis, Timestamp};
 use injixo_core::zone::LocalTime;
 use injixo_core::{Error, ErrorKind, Result};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
@@ -189,22 +189,18 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
     }
 }
 
-/// A decimal with a sign, in millionths.
+/// A decimal with a sign.
 fn decimal(text: &str) -> Option<Cell<'static>> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let micros = match Quantity::parse(digits.as_bytes()) {
-        Ok(value) => value.micros(),
-        Err(injixo_core::model::QuantityError::TooLarge) => large(digits)?,
-        Err(_) => return None,
-    };
-    Some(Cell::Micros(if negative { -micros } else { micros }))
-}
-
-/// What is too large for a count, as an instant in seconds is.
-fn large(digits: &str) -> Option<i64> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let fraction: String = fraction.chars().chain("000000".chars()).take(6).collect();
-    whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction.parse().ok()?)
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 30 || !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
+    let millionths: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    let round = fraction.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
+    let micros = whole.parse::<i128>().ok()? * 1_000_000 + millionths.parse::<i128>().ok()? + i128::from(round);
+    Some(Cell::decimal(if negative { -micros } else { micros }))
 }
 
 /// `-hhh:mm:ss.ffffff`
@@ -266,7 +262,13 @@ mod tests {
         assert_eq!(decimal("12.5"), Some(Cell::Micros(12_500_000)));
         assert_eq!(decimal("-0.25"), Some(Cell::Micros(-250_000)));
         assert_eq!(decimal("1711850400.123"), Some(Cell::Micros(1_711_850_400_123_000)));
-        assert_eq!(decimal("x"), None);
+        assert_eq!(decimal("0.0000005"), Some(Cell::Micros(1)));
+        assert_eq!(decimal("-230000000000000001"), Some(Cell::Int(-230_000_000_000_000_001)));
+        assert_eq!(decimal("230000000000000001.5"), Some(Cell::Odd("a number that is too large")));
+        assert_eq!(decimal("9223372036854775808"), Some(Cell::Odd("a number that is too large")));
+        for wrong in ["x", "", "1e5", "1.x", "--1", "1.-5"] {
+            assert_eq!(decimal(wrong), None, "{wrong}");
+        }
         assert_eq!(length("100:00:00.500000"), Some(Cell::Length(Millis::new(360_000_500))));
         assert_eq!(length("-00:00:01"), Some(Cell::Length(Millis::new(-1_000))));
     }

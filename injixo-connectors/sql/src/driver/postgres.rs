@@ -288,7 +288,7 @@ fn numeric(field: &[u8]) -> Option<Cell<'static>> {
         let digit = i128::from(short(8 + 2 * index)?);
         // The power of ten of this digit's ones, in millionths.
         let power = i32::from(weight) * 4 - i32::try_from(index).ok()? * 4 + 6;
-        if power > 24 {
+        if power > 30 {
             return Some(Cell::Odd("a number that is too large"));
         }
         micros += match power {
@@ -303,7 +303,7 @@ fn numeric(field: &[u8]) -> Option<Cell<'static>> {
     }
     let micros = micros + i128::from(round);
     let micros = if sign == 0x4000 { -micros } else { micros };
-    Some(i64::try_from(micros).map_or(Cell::Odd("a number that is too large"), Cell::Micros))
+    Some(Cell::decimal(micros))
 }
 
 /// An error of the driver as one of ours: what to do about it, without what might be secret.
@@ -377,6 +377,11 @@ mod tests {
         assert_eq!(number(-1, 0, &[0, 50]), "0.000001");
         assert_eq!(number(-1, 0, &[0, 49]), "0");
         assert_eq!(number(2, 0, &[1]), "100000000");
+        // The keys of some systems: too large for millionths, exact all the same.
+        assert_eq!(number(4, 0, &[922, 3372, 368, 5477, 5807]), "9223372036854775807");
+        assert_eq!(number(4, 0x4000, &[23, 0, 0, 0, 1]), "-230000000000000001");
+        assert_eq!(number(4, 0, &[23, 0, 0, 0, 1, 5000]), "a number that is too large");
+        assert_eq!(number(4, 0, &[922, 3372, 368, 5477, 5808]), "a number that is too large");
         assert_eq!(number(9, 0, &[1]), "a number that is too large");
         assert_eq!(number(0, 0xC000, &[]), "NaN or infinity");
     }
