@@ -92,7 +92,8 @@ fn kind(type_name: &str) -> Kind {
 }
 
 fn bound<'q>(statement: &Statement) -> Query<'q, MySql, MySqlArguments> {
-    let query = sqlx::query(AssertSqlSafe(statement.text.clone())).persistent(false);
+    // Closing a statement has no answer: what is sent after it would wait for the server's delayed acknowledgement.
+    let query = sqlx::query(AssertSqlSafe(statement.text.clone())).persistent(true);
     statement.values.iter().fold(query, |query, edge| match edge {
         Edge::Local(local) => query.bind(NaiveDateTime::from(*local)),
         Edge::Instant(instant) => query.bind(instant.to_utc()),
