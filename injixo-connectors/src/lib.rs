@@ -14,6 +14,7 @@
 //! | `sql-mysql` | MySQL and MariaDB databases | no |
 //! | `sql-sqlite` | SQLite databases | no |
 //! | `genesys-engage` | Genesys Engage from its databases; needs one of the three too | no |
+//! | `sikom` | Sikom by a mapping of its tables; needs one of the three too | no |
 //! | `sqlite` | the store in one SQLite file | no |
 //! | `postgres` | the store in a PostgreSQL database | no |
 //! | `full` | all of these | no |
@@ -24,6 +25,8 @@ pub use injixo_core as core;
 pub use injixo_connector_csv as csv;
 #[cfg(feature = "genesys-engage")]
 pub use injixo_connector_genesys as genesys;
+#[cfg(feature = "sikom")]
+pub use injixo_connector_sikom as sikom;
 #[cfg(feature = "sql")]
 pub use injixo_connector_sql as sql;
 
@@ -31,8 +34,8 @@ pub use injixo_connector_sql as sql;
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(all(feature = "csv", feature = "genesys-engage"))]
-/// assert_eq!(kinds, ["csv", "genesys-engage", "sql"]);
+/// # #[cfg(all(feature = "csv", feature = "genesys-engage", feature = "sikom"))]
+/// assert_eq!(kinds, ["csv", "genesys-engage", "sikom", "sql"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
@@ -40,6 +43,8 @@ pub fn all() -> core::connector::Registry {
     let registry = registry.with::<csv::Csv>();
     #[cfg(feature = "genesys-engage")]
     let registry = registry.with::<genesys::engage::Engage>();
+    #[cfg(feature = "sikom")]
+    let registry = registry.with::<sikom::Sikom>();
     #[cfg(feature = "sql")]
     let registry = registry.with::<sql::Sql>();
     registry

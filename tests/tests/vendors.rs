@@ -6,11 +6,13 @@ use std::path::Path;
 
 use injixo_connectors::core::connector::{Connector, ConnectorFactory};
 use injixo_connectors::core::model::{Channel, Contact, IntervalLength, Millis, Quantity, Timestamp, Window};
+use injixo_connectors::core::zone::Zone;
 use injixo_connectors::core::{MemoryStore, Runtime};
 use injixo_connectors::genesys::engage::Engage;
+use injixo_connectors::sikom::Sikom;
 use injixo_core::testkit::{Fact, Fault, Suite};
 use injixo_test_databases::ledger::{self, Ledger, Quarters, Rules, Sums};
-use injixo_test_databases::{Case, Dialect, Names, Size, engage};
+use injixo_test_databases::{Case, Dialect, Names, Size, engage, sikom};
 use injixo_test_servers::Parts;
 use sqlx::AnyPool;
 
@@ -230,5 +232,97 @@ fn engage_conforms_and_agrees_with_its_ledger() {
                 assert_eq!(found, ledger.quarters(Rules { short_abandons: false }), "{dialect:?}");
             });
         }
+    }
+}
+
+/// The template, with another connection.
+fn sikom_on(connection: &str) -> Sikom {
+    let template =
+        include_str!("../../injixo-connectors/sikom/sample.toml").replacen("\nconnector = \"sikom\"\n", "\n", 1);
+    let (before, rest) = template.split_once("[connection]").unwrap();
+    let after = rest.split_once("\n# Contacts:").unwrap().1;
+    let text = format!("{before}[connection]\n{connection}\n# {after}");
+    Sikom::build(toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))).unwrap()
+}
+
+#[test]
+fn sikom_gives_the_sums_of_the_reference() {
+    blocking(async {
+        let folder = tempfile::tempdir().unwrap();
+        for dialect in DIALECTS {
+            let db = Db::new(dialect, folder.path()).await;
+            db.run(sikom::schema(dialect, &Names::default())).await;
+            db.run(sikom::sample().load(dialect, &Names::default())).await;
+            let runtime = Runtime::new(MemoryStore::new());
+            let integration = runtime.add("it", sikom_on(&db.connection)).await.unwrap();
+            // 09:00 to 09:15 in Berlin.
+            let nine = 1_709_280_000_000;
+            let window = Window::new(ms(nine), ms(nine + 900_000)).unwrap();
+            integration.import_contacts(window).await.unwrap();
+            let hotline =
+                Sums { offered: 2, handled: 1, abandoned: 1, handle_seconds: 280, timed: 1, wait_seconds: 20 };
+            assert_eq!(sums(&runtime).await, BTreeMap::from([(("10".to_owned(), nine), hotline)]), "{dialect:?}");
+            let names: Vec<_> = runtime.queues("it").await.unwrap().into_iter().map(|queue| queue.name).collect();
+            assert_eq!(names, [Some("Hotline".to_owned())], "{dialect:?}");
+            integration.import_statuses(window).await.unwrap();
+            let mut found = Vec::new();
+            for timeline in runtime.timelines("it").await.unwrap() {
+                for stretch in timeline.stretches {
+                    let at = |at: Timestamp| (at.millis() - nine) / 1_000;
+                    let to = stretch.to.map(at);
+                    found.push(format!("{} {} {} {to:?}", timeline.agent, stretch.status, at(stretch.from)));
+                }
+            }
+            let expected = [
+                "mmueller Bereit -120 Some(80)",
+                "mmueller Gespraech 80 Some(320)",
+                "mmueller Nachbearbeitung 320 Some(360)",
+                "mmueller Bereit 360 None",
+            ];
+            assert_eq!(found, expected, "{dialect:?}");
+        }
+    });
+}
+
+#[test]
+fn sikom_conforms_and_agrees_with_its_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // Both nights in which the clocks change.
+    for (dialect, first_day) in
+        DIALECTS.into_iter().flat_map(|dialect| [(dialect, 1_711_756_800), (dialect, 1_729_900_800)])
+    {
+        let size = Size { first_day, ..world_size() };
+        let world = sikom::World::new(11, size);
+        let ledger = sikom::by_wall_clock(&world.ledger());
+        let db = runtime.block_on(async {
+            let db = Db::new(dialect, folder.path()).await;
+            db.run(sikom::schema(dialect, &Names::default())).await;
+            db.run(world.load(dialect, &Names::default())).await;
+            db
+        });
+        let connector = || sikom_on(&db.connection);
+        let nowhere = || {
+            let connection: Vec<&str> = db.connection.lines().filter(|line| !line.starts_with("port")).collect();
+            sikom_on(&format!("{}\nport = 1\n", connection.join("\n")).replace(".db'", ".missing'"))
+        };
+        let mut spans = ledger.spans();
+        for span in &mut spans {
+            span.status = ledger.statuses.get(&span.status).unwrap_or(&span.status).clone();
+        }
+        let spans =
+            spans.into_iter().map(|span| Fact::span(&span.user, &span.status, ms(span.start), span.end.map(ms)));
+        let data = of_world(size);
+        for suite in [Suite::contacts(connector).truth(true_contacts(&ledger)), Suite::statuses(connector).truth(spans)]
+        {
+            let suite = suite.between(data).zone(Zone::new("Europe/Berlin").unwrap());
+            let suite = if dialect == Dialect::Sqlite { suite } else { suite.with(Fault::Unreachable, nowhere) };
+            let report = runtime.block_on(suite.report());
+            println!("{dialect:?}: {report}");
+            assert!(report.is_passed(), "{dialect:?}: {report}");
+        }
+        runtime.block_on(async {
+            assert_eq!(quarters(connector(), data).await, ledger.quarters(Rules::default()), "{dialect:?}");
+        });
     }
 }

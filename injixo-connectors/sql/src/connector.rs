@@ -12,7 +12,8 @@ use injixo_core::{Error, ErrorKind, Result};
 
 use crate::config::SqlConfig;
 use crate::contacts::{self, Contacts};
-use crate::driver::{self, Driver, Rows};
+use crate::database::Session;
+use crate::driver::{self, Rows};
 use crate::query::Query;
 use crate::read::{Bound, Wanted};
 use crate::statuses::{self, Statuses};
@@ -39,8 +40,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) async fn open(&self) -> Result<Box<dyn Driver>> {
-        driver::open(&self.connection).await
+    pub(crate) async fn open(&self) -> Result<Session> {
+        Session::open(&self.connection).await
     }
 
     pub(crate) fn resolver(&self) -> Resolver {
@@ -93,7 +94,7 @@ impl Sql {
     async fn try_query(
         &self,
         cx: &Context,
-        session: &mut dyn Driver,
+        session: &mut Session,
         query: &str,
         (wanted, time): (&[Wanted], usize),
     ) -> Result<(Vec<String>, Option<String>)> {
@@ -163,7 +164,7 @@ impl Connector for Sql {
         let statuses =
             self.shared.statuses.as_deref().map(|query| ("statuses", query, (&statuses::WANTED[..], statuses::START)));
         for (what, query, wanted) in contacts.into_iter().chain(statuses) {
-            match self.try_query(cx, &mut *session, query, wanted).await {
+            match self.try_query(cx, &mut session, query, wanted).await {
                 Ok((lines, slow)) => {
                     report = lines.into_iter().fold(report, |report, line| report.note(format!("{what}: {line}")));
                     if let Some(slow) = slow {

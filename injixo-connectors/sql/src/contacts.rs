@@ -91,15 +91,14 @@ impl ContactSource for Contacts {
             return Err(Error::new(ErrorKind::Unexpected, "there is no query for contacts"));
         };
         let mut session = shared.open().await?;
-        let bound = Bound::new(&mut *session, query, wanted(self.form), TIME).await?;
+        let bound = Bound::new(&mut session, query, wanted(self.form), TIME).await?;
         let statement = bound.statement(session.dialect(), window, &shared.zone, TIME, None);
         let grid = match self.form {
             Form::IntervalRows { length, .. } => Some(Grid::new(&shared.zone, length).cursor()),
             Form::Contacts | Form::Statuses => None,
         };
-        let columns = bound.columns.clone();
         let mut taking = Taking {
-            bound,
+            bound: &bound,
             resolver: shared.resolver(),
             grid,
             window,
@@ -108,15 +107,15 @@ impl ContactSource for Contacts {
             texts: Default::default(),
             shown: Shown::new(shared.verbose, "contacts", window),
         };
-        session.run(&statement, &columns, &mut taking).await?;
+        bound.read(&mut session, &statement, &mut taking).await?;
         taking.shown.finish();
         Ok(Outcome::complete())
     }
 }
 
 /// Makes facts of rows.
-struct Taking<'o, 'w> {
-    bound: Bound,
+struct Taking<'b, 'o, 'w> {
+    bound: &'b Bound,
     resolver: Resolver,
     grid: Option<GridCursor>,
     window: Window,
@@ -131,14 +130,14 @@ struct Taking<'o, 'w> {
 type Wrong = (&'static str, Rule);
 
 #[async_trait]
-impl Rows for Taking<'_, '_> {
+impl Rows for Taking<'_, '_, '_> {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
         self.shown.row(cells);
         self.rejects.advance();
         match self.fact(cells) {
             Ok(()) => Ok(()),
             Err((column, rule)) => {
-                let place = wanted_place(&self.bound, self.grid.is_some(), column);
+                let place = wanted_place(self.grid.is_some(), column);
                 let value = place.map_or(Cell::Null, |place| self.bound.cell(cells, place));
                 self.out.reject(&self.rejects.row(column, rule, value))
             }
@@ -150,12 +149,12 @@ impl Rows for Taking<'_, '_> {
     }
 }
 
-fn wanted_place(_: &Bound, has_intervals: bool, column: &str) -> Option<usize> {
+fn wanted_place(has_intervals: bool, column: &str) -> Option<usize> {
     let all: &[Wanted] = if has_intervals { &INTERVALS } else { &CONTACTS };
     all.iter().position(|wanted| wanted.name == column)
 }
 
-impl Taking<'_, '_> {
+impl Taking<'_, '_, '_> {
     fn fact(&mut self, cells: &[Cell<'_>]) -> Result<(), Wrong> {
         let Self { bound, resolver, grid, window, out, texts, .. } = self;
         let cell = |wanted: usize| bound.cell(cells, wanted);

@@ -3,6 +3,7 @@
 
 pub use crate::dialect::{Dialect, Family, Places, Statement};
 pub use crate::driver::{Column, Kind, Rows};
+pub use crate::read::{Bound, Reach, Wanted};
 pub use crate::rejected::Rejects;
 pub use crate::value::{Cell, Moment, TextStyle};
 pub use crate::window::{Edge, Scale};
@@ -49,6 +50,11 @@ impl Session {
     /// use.
     pub async fn columns(&mut self, select: &Statement) -> Result<Vec<Column>> {
         self.0.columns(select).await
+    }
+
+    /// Runs a statement whose columns are of these kinds.
+    pub(crate) async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
+        self.0.run(statement, columns, rows).await
     }
 
     /// Hands over the rows of a `SELECT`; texts are cut behind 1,001 characters.

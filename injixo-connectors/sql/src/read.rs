@@ -5,22 +5,25 @@ use injixo_core::model::Window;
 use injixo_core::zone::Zone;
 use injixo_core::{Error, ErrorKind, Result};
 
+use crate::database::Session;
 use crate::dialect::{Dialect, Statement};
-use crate::driver::{Column, Driver, Kind, Rows};
+use crate::driver::{Column, Kind, Rows};
 use crate::query::Query;
 use crate::value::{Cell, Moment};
 use crate::window::Scale;
 
 /// A column that the connector knows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
-    pub(crate) name: &'static str,
-    pub(crate) is_required: bool,
+pub struct Wanted {
+    /// Its name, which is compared without case.
+    pub name: &'static str,
+    /// Whether the query must have it.
+    pub is_required: bool,
 }
 
 /// The known columns of a query that are there, in the order in which they are selected.
 #[derive(Debug, Clone)]
-pub(crate) struct Bound {
+pub struct Bound {
     query: Query,
     /// The columns, those that were wanted and are there.
     pub(crate) columns: Vec<Column>,
@@ -31,7 +34,11 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Binds a query; `wanted[time]` is its time column.
-    pub(crate) async fn new(session: &mut dyn Driver, query: &str, wanted: &[Wanted], time: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// `ConfigInvalid` when the query is not one `SELECT`, lacks a column, or its time column is no time; the errors of the session.
+    pub async fn new(session: &mut Session, query: &str, wanted: &[Wanted], time: usize) -> Result<Self> {
         let query = &Query::new(query, session.dialect().lexis())?;
         let found = session.columns(&session.dialect().select("*", query)).await?;
         let (mut columns, mut places, mut missing) = (Vec::new(), Vec::new(), Vec::new());
@@ -92,13 +99,24 @@ impl Bound {
         self.places.get(wanted).copied().flatten()
     }
 
+    /// Hands over the rows of a [statement](Self::statement).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::read`].
+    pub async fn read(&self, session: &mut Session, statement: &Statement, rows: &mut dyn Rows) -> Result<()> {
+        session.run(statement, &self.columns, rows).await
+    }
+
     /// Whether a wanted column is there.
-    pub(crate) fn has(&self, wanted: usize) -> bool {
+    #[must_use]
+    pub fn has(&self, wanted: usize) -> bool {
         self.place(wanted).is_some()
     }
 
     /// The cell of a wanted column, NULL where the query has no such column.
-    pub(crate) fn cell<'c>(&self, cells: &[Cell<'c>], wanted: usize) -> Cell<'c> {
+    #[must_use]
+    pub fn cell<'c>(&self, cells: &[Cell<'c>], wanted: usize) -> Cell<'c> {
         self.place(wanted).and_then(|place| cells.get(place).copied()).unwrap_or(Cell::Null)
     }
 
@@ -107,30 +125,34 @@ impl Bound {
         dialect.select(&list.join(", "), &self.query)
     }
 
-    /// The statement for the rows whose `time` lies in a window, and those of the look before it that `or_open` takes in.
-    pub(crate) fn statement(
+    /// The statement for the rows whose `time` lies in a window, and those before it that reach into it.
+    #[must_use]
+    pub fn statement(
         &self,
         dialect: Dialect,
         window: Window,
         zone: &Zone,
         time: usize,
-        reach: Option<Reach>,
+        reach: Option<&Reach>,
     ) -> Statement {
         let mut statement = self.select(dialect);
         let Some(column) = self.place(time).and_then(|place| self.columns.get(place)) else { return statement };
         let time = format!("q.{}", dialect.quoted(&column.name));
         let (from, to) = self.scale.edges(window, zone);
-        let first = reach.as_ref().map_or_else(|| from.clone(), |reach| self.scale.edges(reach.window, zone).0);
+        let first = reach.map_or_else(|| from.clone(), |reach| self.scale.edges(reach.window, zone).0);
         statement.push(&format!(" WHERE {time} >= "));
         statement.push_value(first);
         statement.push(&format!(" AND {time} < "));
         statement.push_value(to);
-        let end = reach.and_then(|reach| self.place(reach.end)).and_then(|place| self.columns.get(place));
+        let end = reach.and_then(|reach| self.place(reach.end?)).and_then(|place| self.columns.get(place));
         if let Some(end) = end {
             let name = format!("q.{}", dialect.quoted(&end.name));
             statement.push(&format!(" AND ({time} >= "));
             statement.push_value(from);
             statement.push(&format!(" OR {name} IS NULL"));
+            if reach.is_some_and(|reach| reach.has_null_dates) {
+                statement.push(&format!(" OR {name} < {time}"));
+            }
             // An end of another type than the start is looked at when it was read.
             if Scale::of(end.kind, None).or(Some(self.scale)) == Some(self.scale) {
                 statement.push(&format!(" OR {name} > "));
@@ -146,9 +168,13 @@ impl Bound {
 
 /// How far before a window spans may begin that reach into it, and which column says where they end.
 #[derive(Debug, Clone)]
-pub(crate) struct Reach {
-    pub(crate) window: Window,
-    pub(crate) end: usize,
+pub struct Reach {
+    /// From when on they may begin.
+    pub window: Window,
+    /// The place of the column among those wanted; without one all that begin early are read.
+    pub end: Option<usize>,
+    /// Whether a date before the start stands for no end.
+    pub has_null_dates: bool,
 }
 
 fn no_time(column: &Column, why: &str) -> Error {
@@ -166,7 +192,7 @@ enum FirstValue {
 }
 
 /// The first value of a column that is not NULL.
-async fn first_value(session: &mut dyn Driver, query: &Query, column: &Column) -> Result<Option<FirstValue>> {
+async fn first_value(session: &mut Session, query: &Query, column: &Column) -> Result<Option<FirstValue>> {
     #[derive(Default)]
     struct First(Option<FirstValue>);
 

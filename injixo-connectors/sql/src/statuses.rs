@@ -57,16 +57,15 @@ impl Statuses {
             return Err(Error::new(ErrorKind::Unexpected, "there is no query for statuses"));
         };
         let mut session = shared.open().await?;
-        let bound = Bound::new(&mut *session, query, &WANTED, START).await?;
+        let bound = Bound::new(&mut session, query, &WANTED, START).await?;
         // Without ends a span reaches as far as the next row, which the engine knows.
         let reach = bound.has(END).then_some(()).and_then(|()| {
             let window = Window::new(window.from().before(self.longest), window.to()).ok()?;
-            Some(Reach { window, end: END })
+            Some(Reach { window, end: Some(END), has_null_dates: false })
         });
-        let statement = bound.statement(session.dialect(), window, &shared.zone, START, reach);
-        let columns = bound.columns.clone();
+        let statement = bound.statement(session.dialect(), window, &shared.zone, START, reach.as_ref());
         let mut taking = Taking {
-            bound,
+            bound: &bound,
             resolver: shared.resolver(),
             window,
             spans,
@@ -74,7 +73,7 @@ impl Statuses {
             texts: Default::default(),
             shown: Shown::new(shared.verbose, "statuses", window),
         };
-        session.run(&statement, &columns, &mut taking).await?;
+        bound.read(&mut session, &statement, &mut taking).await?;
         taking.shown.finish();
         Ok(())
     }
@@ -110,8 +109,8 @@ impl Spans for History<'_, '_> {
 }
 
 /// Makes spans of rows.
-struct Taking<'s> {
-    bound: Bound,
+struct Taking<'s, 'b> {
+    bound: &'b Bound,
     resolver: Resolver,
     window: Window,
     spans: &'s mut dyn Spans,
@@ -122,7 +121,7 @@ struct Taking<'s> {
 }
 
 #[async_trait]
-impl Rows for Taking<'_> {
+impl Rows for Taking<'_, '_> {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
         self.shown.row(cells);
         self.rejects.advance();
@@ -140,7 +139,7 @@ impl Rows for Taking<'_> {
     }
 }
 
-impl Taking<'_> {
+impl Taking<'_, '_> {
     fn fact(&mut self, cells: &[Cell<'_>]) -> Result<(), (usize, Rule)> {
         let Self { bound, resolver, window, spans, texts, .. } = self;
         let wrong = |wanted: usize| move |rule: Rule| (wanted, rule);

@@ -35,9 +35,6 @@ pub struct EngageConfig {
     /// Which statuses are read.
     #[serde(default)]
     pub statuses: StatusRules,
-    /// Whether the row count of each request is logged.
-    #[serde(default)]
-    pub verbose: bool,
 }
 
 /// Which tables are read.
@@ -205,4 +202,46 @@ impl ContactRules {
 /// Whether a text can stand in SQL as a name that is not quoted.
 fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> String {
+        include_str!("sample.toml").replacen("\nconnector = \"genesys-engage\"\n", "\n", 1)
+    }
+
+    #[test]
+    fn the_sample_holds_every_key_and_the_defaults() {
+        let config: EngageConfig = toml::from_str(&sample()).unwrap();
+        config.check().unwrap();
+        assert_eq!(format!("{:?}", config.contacts), format!("{:?}", ContactRules::default()));
+        assert_eq!(format!("{:?}", config.statuses), format!("{:?}", StatusRules::default()));
+        for table in ["", "[contacts]\n", "[statuses]\n"] {
+            let text = match table {
+                "" => format!("nonsense = 1\n{}", sample()),
+                table => sample().replacen(table, &format!("{table}nonsense = 1\n"), 1),
+            };
+            let error = toml::from_str::<EngageConfig>(&text).unwrap_err().to_string();
+            let known = error.split("expected one of").nth(1).unwrap_or_else(|| panic!("{error}"));
+            for key in known.split('`').skip(1).step_by(2) {
+                let is_there = |line: &str| {
+                    let line = line.trim_start_matches("# ");
+                    line.starts_with(&format!("{key} =")) || line == format!("[{key}]")
+                };
+                assert!(sample().lines().any(is_there), "{table}{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = "schema = 'a; DROP TABLE b'\nprefix = '-- '\ncontacts.roles = []\nstatuses.longest_secs = 1\n\
+            [connection]\nadapter = 'sqlite'";
+        let error = toml::from_str::<EngageConfig>(text).unwrap().check().unwrap_err().to_string();
+        for mistake in ["schema", "prefix", "contacts.roles", "statuses.longest_secs", "connection.file"] {
+            assert!(error.contains(mistake), "{mistake}: {error}");
+        }
+    }
 }
