@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use injixo_connectors::core::connector::{Connector, ConnectorFactory};
+use injixo_connectors::core::connector::{Connector, ConnectorFactory, Stream};
 use injixo_connectors::core::model::{Channel, Contact, IntervalLength, Millis, Quantity, Timestamp, Window};
 use injixo_connectors::core::zone::Zone;
-use injixo_connectors::core::{MemoryStore, Runtime};
+use injixo_connectors::core::{LookBack, MemoryStore, Policy, Runtime};
 use injixo_connectors::genesys::engage::Engage;
 use injixo_connectors::sikom::Sikom;
-use injixo_core::testkit::{Fact, Fault, Suite};
+use injixo_core::testkit::{Fact, Fault, Suite, TestClock};
 use injixo_test_databases::ledger::{self, Ledger, Quarters, Rules, Sums};
-use injixo_test_databases::{Case, Dialect, Names, Size, engage, sikom};
+use injixo_test_databases::{Case, Dialect, Names, Size, Step, engage, sikom};
 use injixo_test_servers::Parts;
 use sqlx::AnyPool;
 
@@ -237,12 +237,24 @@ fn engage_conforms_and_agrees_with_its_ledger() {
 
 /// The template, with another connection.
 fn sikom_on(connection: &str) -> Sikom {
+    sikom_of(&sikom_text(connection))
+}
+
+/// The same with statuses by their numbers.
+fn sikom_with_numbers(connection: &str) -> Sikom {
+    sikom_of(&sikom_text(connection).replace("identity = \"name\"", "identity = \"number\""))
+}
+
+fn sikom_of(text: &str) -> Sikom {
+    Sikom::build(toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))).unwrap()
+}
+
+fn sikom_text(connection: &str) -> String {
     let template =
         include_str!("../../injixo-connectors/sikom/sample.toml").replacen("\nconnector = \"sikom\"\n", "\n", 1);
     let (before, rest) = template.split_once("[connection]").unwrap();
     let after = rest.split_once("\n# Contacts:").unwrap().1;
-    let text = format!("{before}[connection]\n{connection}\n# {after}");
-    Sikom::build(toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))).unwrap()
+    format!("{before}[connection]\n{connection}\n# {after}")
 }
 
 #[test]
@@ -325,4 +337,106 @@ fn sikom_conforms_and_agrees_with_its_ledger() {
             assert_eq!(quarters(connector(), data).await, ledger.quarters(Rules::default()), "{dialect:?}");
         });
     }
+}
+
+/// The spans of a store by user, start and end.
+async fn spans(runtime: &Runtime) -> Vec<ledger::Span> {
+    let (agents, names) = runtime.statuses("it").await.unwrap();
+    let mut spans = Vec::new();
+    for agent in agents {
+        for span in agent.spans {
+            let (start, end) = (span.start.millis(), span.end.map(Timestamp::millis));
+            let status = names[&span.status].clone();
+            spans.push(ledger::Span { user: agent.agent.clone(), start, end, status });
+        }
+    }
+    spans.sort();
+    spans
+}
+
+/// Follows a database that changes while years of it are read, and ends with what the ledger says.
+async fn follow(
+    dialect: Dialect,
+    connector: impl Connector,
+    db: &Db,
+    steps: Vec<Step>,
+    names: &Names,
+    (mut ledger, read): (Ledger, fn(&Ledger) -> Ledger),
+) {
+    let end = steps[0].at() - 900_000;
+    let clock = TestClock::at(ms(end));
+    let runtime = Runtime::new(MemoryStore::new()).clock(clock.clone());
+    let day = Millis::from_mins(1_440);
+    let often = [LookBack::new(Millis::from_mins(2 * 1_440), Millis::from_mins(60))];
+    let policy = Policy::new().back_fill(Millis::from_mins(5 * 1_440)).reconcile(often);
+    // What changes late is named by the audit keys of one vendor; of the other it is looked for.
+    let policy = if connector.changes(Stream::Contacts).is_some() { policy } else { policy.look_back(often) };
+    let mut policy = policy;
+    policy.longest_window = Millis::new(day.get() / 4);
+    // The clock is put forward while databases work.
+    policy.patience = day;
+    runtime.add_with("it", connector, policy).await.unwrap();
+    let service = runtime.start();
+    for step in &steps {
+        // The first changes come while the past is still being read.
+        db.run(step.sql(dialect, names)).await;
+        step.apply(&mut ledger);
+        clock.set(ms(step.at() + 120_000));
+        tokio::task::yield_now().await;
+    }
+    let last = steps.last().unwrap().at();
+    clock.set(ms(last + 3_600_000 + 120_000));
+    let ledger = read(&ledger);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    loop {
+        let is_equal =
+            sums(&runtime).await == ledger.quarters(Rules::default()) && spans(&runtime).await == ledger.spans();
+        if is_equal {
+            break;
+        }
+        if std::time::Instant::now() > deadline {
+            println!("{:#?}", runtime.status_of("it").await.unwrap());
+            for row in runtime.quarantine("it").await.unwrap().into_iter().take(5) {
+                println!("{row:?}");
+            }
+            let (found, expected) = (sums(&runtime).await, ledger.quarters(Rules::default()));
+            let differ = |key: &&(String, i64)| found.get(*key) != expected.get(*key);
+            for key in found.keys().chain(expected.keys()).filter(differ) {
+                println!("{key:?}: found {:?}, expected {:?}", found.get(key), expected.get(key));
+            }
+            let (found, expected) = (spans(&runtime).await, ledger.spans());
+            for span in found.iter().filter(|span| !expected.contains(span)) {
+                println!("found {span:?}");
+            }
+            for span in expected.iter().filter(|span| !found.contains(span)) {
+                println!("expected {span:?}");
+            }
+            panic!("{dialect:?}: the store differs from the ledger");
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    service.shutdown().await;
+}
+
+#[test]
+fn what_changes_while_it_is_read_is_read_again() {
+    blocking(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (size, names) = (world_size(), Names::default());
+        for dialect in DIALECTS {
+            let world = engage::World::new(3, size);
+            let db = Db::new(dialect, folder.path()).await;
+            db.run(engage::schema(dialect, &names)).await;
+            db.run(world.load(dialect, &names)).await;
+            let connector = engage_with(&db.connection, "");
+            follow(dialect, connector, &db, world.steps(24), &names, (world.ledger(), Ledger::clone)).await;
+
+            let world = sikom::World::new(3, size);
+            let db = Db::new(dialect, folder.path()).await;
+            db.run(sikom::schema(dialect, &names)).await;
+            db.run(world.load(dialect, &names)).await;
+            let connector = sikom_with_numbers(&db.connection);
+            follow(dialect, connector, &db, world.steps(24), &names, (world.ledger(), sikom::by_wall_clock)).await;
+        }
+    });
 }

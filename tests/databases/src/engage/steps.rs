@@ -387,7 +387,8 @@ fn leave(call: &mut Call, left: i64, handling: Handling, draft: &mut Draft) {
 fn finish(call: &mut Call, until: i64, draft: &mut Draft) {
     if let End::Left { how: How::Answered(handling), .. } = &mut call.passes[0].end {
         if handling.phase == Phase::Talking {
-            handling.talk = until - handling.answered - handling.hold;
+            // One that was answered in this step may be over in it too, but not before.
+            handling.talk = (until - handling.answered - handling.hold).max(1);
         }
         handling.phase = Phase::Done;
         let (start, end) = (handling.answered - handling.ring, handling.talked_until());
