@@ -833,6 +833,26 @@ async fn a_source_that_lags_is_imported_as_far_as_it_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_past_of_a_source_that_stopped_long_ago_is_read() {
+    let (runtime, clock) = host(&MemoryStore::new());
+    let days = 1_440;
+    let acme = Acme::with(|holds| {
+        holds.calls = vec![("Hotline", at("2024-03-20T08:50"), 60)];
+        holds.lags = Some(60 * days);
+    });
+    runtime.add_with("acme", acme.clone(), plain().back_fill(mins(90 * days))).await.unwrap();
+    let service = runtime.start();
+    until(clock, "2024-05-27T09:10").await;
+    assert_eq!(runtime.intervals("acme").await.unwrap().len(), 1);
+    // What it lacks is asked for now and then, not all the time.
+    let asked = acme.reads().len();
+    until(clock, "2024-05-27T10:10").await;
+    let more = acme.reads().len();
+    assert!(asked < 300 && (8..=4 * asked).contains(&more), "{asked} {more}");
+    service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn empty_answers_are_not_asked_for_again_when_permits_run_out() {
     let (runtime, clock) = host(&MemoryStore::new());
     // Of ten an hour the newest imports take four and gaps may take nine: five are left for the gap.

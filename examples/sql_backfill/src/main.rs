@@ -2,13 +2,15 @@
 //!
 //! Run with: `cargo run --release -p sql_backfill -- --config FILE.toml [--years 3] [--store FILE]`
 //!
-//! The file is that of a database: `connector = "sql"` and the keys that its `sample.toml` explains. Ends with 0 when everything was
-//! read, 1 when something failed; interrupted, it goes on at the next call.
+//! The file is that of a connector that reads a database (`connector = "sql"`, `"genesys-engage"` or `"sikom"`) and the keys that its
+//! `sample.toml` explains. Ends with 0 when everything was read that the database holds, 1 when something failed; interrupted, it goes
+//! on at the next call.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use injixo_connectors::core::connector::{Connector as _, Context};
 use injixo_connectors::core::model::{IntervalLength, Millis};
 use injixo_connectors::core::store::Lane;
 use injixo_connectors::core::{Health, Policy, Runtime, SqliteStore};
@@ -54,6 +56,12 @@ async fn run() -> Result<ExitCode, Failure> {
         return Err(format!("{other:?} is not understood\n{USAGE}").into());
     }
     let connector = connector_from_file(&injixo_connectors::all(), &config).await?;
+    // Before years are read: whether it can be read at all, and whether the database would look at all rows for each window.
+    let report = connector.check(&Context::default()).await?;
+    if !report.problems.is_empty() {
+        return Err(report.problems.join("\n").into());
+    }
+    report.notes.iter().filter(|note| note.contains("slow")).for_each(|note| eprintln!("note: {note}"));
     let runtime = Runtime::new(SqliteStore::open(&store).await?);
     let policy = Policy::new().back_fill(Millis::from_mins(years * 366 * 1_440));
     runtime.add_with(NAME, connector, policy.clone()).await?;
@@ -105,7 +113,9 @@ async fn follow(runtime: &Runtime) -> Result<(), Failure> {
             eprintln!("{line}");
             shown = line;
         }
-        if lanes.iter().all(|lane| lane.health == Health::Current) && percent == 100 {
+        // What a database does not hold yet is not waited for.
+        let is_read = |health: &Health| matches!(health, Health::Current | Health::Behind { reason: Some(_), .. });
+        if lanes.iter().all(|lane| is_read(&lane.health) && lane.reading.is_none()) {
             if is_terminal {
                 eprintln!();
             }
@@ -142,8 +152,16 @@ async fn summary(runtime: &Runtime) -> Result<(), Failure> {
         let stretches: usize = agents.iter().map(|agent| agent.stretches.len()).sum();
         println!("{} agents, {stretches} stretches of status", agents.len());
     }
-    for window in runtime.status_of(NAME).await?.lanes.iter().flat_map(|lane| &lane.blocked) {
+    let lanes = runtime.status_of(NAME).await?.lanes;
+    for window in lanes.iter().flat_map(|lane| &lane.blocked) {
         println!("not read: {}: {}", window.window, window.reason);
+    }
+    let waits = lanes.iter().filter_map(|lane| match &lane.health {
+        Health::Behind { reason: Some(reason), .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    if let Some(reason) = waits.max() {
+        println!("not read: {reason}");
     }
     Ok(())
 }

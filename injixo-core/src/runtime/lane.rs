@@ -29,8 +29,8 @@ pub(crate) struct LaneState {
     pub(crate) waits_for: Option<String>,
     /// When the back-fill began, and how many milliseconds of it were left then.
     pub(crate) fill_began: Option<(i64, i64)>,
-    /// What the source said in this turn that it does not hold yet.
-    #[serde(skip)]
+    /// What the source said that it does not hold yet, since it was last let rest: more turns may pass until all else is read.
+    #[serde(with = "windows")]
     pub(crate) not_yet: Coverage,
     /// Whether the source was asked in this turn what changed.
     #[serde(skip)]
@@ -45,6 +45,23 @@ pub(crate) struct LaneError {
     pub(crate) at: i64,
     pub(crate) kind: String,
     pub(crate) message: String,
+}
+
+/// Windows as pairs of milliseconds.
+mod windows {
+    use injixo_model::{Coverage, Timestamp, Window};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(coverage: &Coverage, serializer: S) -> Result<S::Ok, S::Error> {
+        let pair = |window: &Window| (window.from().millis(), window.to().millis());
+        coverage.windows().iter().map(pair).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Coverage, D::Error> {
+        let pairs = Vec::<(i64, i64)>::deserialize(deserializer)?;
+        let window = |(from, to)| Window::new(Timestamp::from_millis(from), Timestamp::from_millis(to)).ok();
+        Ok(pairs.into_iter().filter_map(window).collect())
+    }
 }
 
 /// What a failed lane does next.

@@ -5,16 +5,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use injixo_model::{Millis, Timestamp};
+use injixo_model::{Coverage, Millis, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
 use super::Runtime;
-use super::lane::{LaneState, Next};
+use super::lane::{LaneState, Next, is_back_fill};
 use super::windows::{Ended, is_active};
 use crate::connector::Connector;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::QUARTER;
 use crate::store::{IntegrationRecord, Lane, Lease, WorkRecord};
 
 /// A runtime that imports on its own until it is shut down or dropped.
@@ -57,8 +58,13 @@ const BACK_FILL: &[Lane] = &[Lane::ContactsBackfill, Lane::StatusesBackfill];
 const LIVE_AT_ONCE: u32 = 100_000;
 const CURRENT_AT_ONCE: u32 = 256;
 
-/// How soon a source is asked again for what it did not hold yet.
+/// How soon a source is asked again for the newest data.
 const SOON: Millis = Millis::from_mins(1);
+
+/// How soon a source is asked again for what it did not hold yet: a past that it lacks may be years.
+fn patience_with(lane: Lane) -> Millis {
+    if is_back_fill(lane) { QUARTER } else { SOON }
+}
 
 /// What is waited for when a source lags.
 const NOT_YET: &str = "the external system does not hold the newest data yet";
@@ -307,11 +313,11 @@ impl Runtime {
             Err(next) => {
                 let now = self.now().await?;
                 state.succeeded(now);
-                if state.not_yet.is_empty() {
+                if std::mem::take(&mut state.not_yet).is_empty() {
                     return Ok(After::Rest(next));
                 }
                 state.waits_for = Some(NOT_YET.to_owned());
-                return Ok(After::Rest(next.min(now.after(SOON))));
+                return Ok(After::Rest(next.min(now.after(patience_with(work.lane)))));
             }
         };
         tracing::debug!(window = %job.task().window, why = ?job.task().why, "reading");
@@ -329,8 +335,9 @@ impl Runtime {
                 state.not_yet.extend(lacking.windows().iter().copied());
                 if is_known {
                     // A repeated hour is read whole, so that what is lacking of it was asked for again.
+                    state.not_yet = Coverage::new();
                     state.waits_for = Some(NOT_YET.to_owned());
-                    return Ok(After::Rest(now.after(SOON)));
+                    return Ok(After::Rest(now.after(patience_with(work.lane))));
                 }
                 // Whatever else is due is done first.
                 Ok(After::Again)
