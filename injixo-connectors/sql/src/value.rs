@@ -11,7 +11,7 @@ pub enum Cell<'a> {
     Null,
     /// A whole number.
     Int(i64),
-    /// A decimal in millionths; saturating.
+    /// A decimal in millionths.
     Micros(i64),
     /// A floating point number.
     Float(f64),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{NaiveDate, NaiveDateTime};
 use futures::TryStreamExt;
-use injixo_core::model::{Millis, Quantity, Timestamp};
+use injixo_core::model::Timestamp;
 use injixo_core::zone::LocalTime;
 use injixo_core::{Error, ErrorKind, Result};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
@@ -12,9 +12,10 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, MySql, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, plan, timed_out, unreachable};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
+use crate::exact::{self, decimal, length};
 use crate::value::Cell;
 use crate::window::Edge;
 
@@ -64,7 +65,9 @@ impl MySqlSession {
                 return Err(session.failed(&error));
             }
         }
-        for begin in ["SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"] {
+        // Backslashes mean what they mean to the check of the query.
+        let backslashes = "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')";
+        for begin in [backslashes, "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"] {
             let begun = session.inner.execute(begin).await;
             begun.map_err(|error| session.failed(&error))?;
         }
@@ -137,18 +140,15 @@ impl Driver for MySqlSession {
 
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
         let explain = Statement { text: format!("EXPLAIN {}", statement.text), ..statement.clone() };
-        let plan = bound(&explain).fetch_all(&mut self.inner).await;
-        for row in plan.map_err(|error| self.failed(&error))? {
-            let access: Option<String> = row.try_get("type").unwrap_or_default();
+        let rows = bound(&explain).fetch_all(&mut self.inner).await;
+        let rows = rows.map_err(|error| self.failed(&error))?;
+        Ok(plan::mysql(rows.iter().map(|row| {
+            let text = |column: &str| row.try_get::<Option<String>, _>(column).ok().flatten().unwrap_or_default();
             let count = row.try_get::<Option<i64>, _>("rows").ok().flatten().or_else(|| {
                 row.try_get::<Option<u64>, _>("rows").ok().flatten().and_then(|count| i64::try_from(count).ok())
             });
-            let table: Option<String> = row.try_get("table").unwrap_or_default();
-            if access.as_deref() == Some("ALL") && count.is_some_and(|count| count > 10_000) {
-                return Ok(Some(format!("all rows of {}", table.unwrap_or_default())));
-            }
-        }
-        Ok(None)
+            (text("table"), text("type"), count.unwrap_or(0))
+        })))
     }
 }
 
@@ -157,7 +157,7 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
     let cell = match column.kind {
         Kind::Int if column.type_name.ends_with("UNSIGNED") || column.type_name == "BIT" => row
             .try_get_unchecked::<Option<u64>, _>(index)
-            .map(|value| value.map(|value| Cell::Int(i64::try_from(value).unwrap_or(i64::MAX)))),
+            .map(|value| value.map(|value| exact::of_millionths(i128::from(value) * 1_000_000))),
         Kind::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(|value| value.map(Cell::Int)),
         Kind::Float if column.type_name == "FLOAT" => {
             row.try_get_unchecked::<Option<f32>, _>(index).map(|value| value.map(|value| Cell::Float(f64::from(value))))
@@ -187,31 +187,6 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
         Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("0000-00-00"),
         Err(_) => odd,
     }
-}
-
-/// A decimal with a sign, in millionths.
-fn decimal(text: &str) -> Option<Cell<'static>> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let micros = match Quantity::parse(digits.as_bytes()) {
-        Ok(value) => value.micros(),
-        Err(injixo_core::model::QuantityError::TooLarge) => large(digits)?,
-        Err(_) => return None,
-    };
-    Some(Cell::Micros(if negative { -micros } else { micros }))
-}
-
-/// What is too large for a count, as an instant in seconds is.
-fn large(digits: &str) -> Option<i64> {
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let fraction: String = fraction.chars().chain("000000".chars()).take(6).collect();
-    whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction.parse().ok()?)
-}
-
-/// `-hhh:mm:ss.ffffff`
-fn length(text: &str) -> Option<Cell<'static>> {
-    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let length = Cell::Text(rest).duration().ok()??;
-    Some(Cell::Length(if negative { Millis::new(-length.get()) } else { length }))
 }
 
 /// An error of the driver as one of ours: what to do about it, without what might be secret.
@@ -255,19 +230,4 @@ fn failed(connection: &Connection, error: &sqlx::Error) -> Error {
         None => Error::new(kind, message),
     };
     error.with("database", &connection.database)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_and_times_of_day_are_exact() {
-        assert_eq!(decimal("12.5"), Some(Cell::Micros(12_500_000)));
-        assert_eq!(decimal("-0.25"), Some(Cell::Micros(-250_000)));
-        assert_eq!(decimal("1711850400.123"), Some(Cell::Micros(1_711_850_400_123_000)));
-        assert_eq!(decimal("x"), None);
-        assert_eq!(length("100:00:00.500000"), Some(Cell::Length(Millis::new(360_000_500))));
-        assert_eq!(length("-00:00:01"), Some(Cell::Length(Millis::new(-1_000))));
-    }
 }

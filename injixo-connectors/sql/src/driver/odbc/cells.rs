@@ -1,0 +1,186 @@
+//! Blocks of rows, and what the texts in them mean.
+
+use injixo_core::Result;
+use injixo_core::model::{Millis, Timestamp};
+use injixo_core::zone::LocalTime;
+use odbc_api::buffers::{ColumnarBuffer, TextColumn};
+
+use super::super::{Column, Kind, Rows};
+use crate::dialect::{Dialect, Family};
+use crate::exact::{decimal, length};
+use crate::value::{Cell, LONGEST_TEXT, Moment};
+
+/// What a thread hands over.
+pub(super) enum Block {
+    Rows(Texts),
+    /// There are no more rows.
+    End,
+}
+
+/// Rows whose fields are texts.
+pub(super) struct Texts {
+    rows: usize,
+    text: String,
+    /// By row.
+    fields: Vec<Field>,
+}
+
+/// Where a field lies in the text.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    Null,
+    Text {
+        from: usize,
+        to: usize,
+    },
+    /// It is not whole.
+    Cut {
+        from: usize,
+        to: usize,
+    },
+    NotUnicode,
+}
+
+/// The buffers into which a driver writes rows.
+pub(super) type Buffer = ColumnarBuffer<TextColumn<u16>>;
+
+/// So many bytes the buffers of a session take at most, however long its texts may be.
+const MOST_BYTES: usize = 4 << 20;
+const MOST_ROWS: usize = 1_000;
+
+/// Buffers for columns of these kinds.
+pub(super) fn buffer(dialect: Dialect, columns: &[Column]) -> Buffer {
+    let units: Vec<usize> = columns.iter().map(|column| width(dialect, column.kind)).collect();
+    let row: usize = units.iter().map(|units| 2 * (units + 1) + size_of::<isize>()).sum();
+    let rows = (MOST_BYTES / row.max(1)).clamp(1, MOST_ROWS);
+    let columns = units.into_iter().zip(1..).map(|(units, number)| (number, TextColumn::new(rows, units)));
+    Buffer::new(columns.collect())
+}
+
+/// How many units of UTF-16 a value may take.
+fn width(dialect: Dialect, kind: Kind) -> usize {
+    // A character takes two of them at most; before each value of SQLite stands a letter.
+    let longest = 2 * (LONGEST_TEXT + 1) + 1;
+    match kind {
+        Kind::Text | Kind::Other => longest,
+        _ if dialect.family == Family::Sqlite => longest,
+        _ => 80,
+    }
+}
+
+impl Texts {
+    pub(super) fn of(buffer: &Buffer) -> Self {
+        let (rows, columns) = (buffer.num_rows(), buffer.num_cols());
+        let mut block = Self { rows, text: String::new(), fields: Vec::with_capacity(rows * columns) };
+        for row in 0..rows {
+            for column in 0..columns {
+                let column = buffer.column(column);
+                let field = match column.get(row) {
+                    None => Field::Null,
+                    Some(units) => block.push(units, units.len() >= column.max_len()),
+                };
+                block.fields.push(field);
+            }
+        }
+        block
+    }
+
+    fn push(&mut self, units: &[u16], is_cut: bool) -> Field {
+        let from = self.text.len();
+        // What is cut in the middle of a character ends before it.
+        let units = match units {
+            [whole @ .., last] if is_cut && (0xD800..0xDC00).contains(last) => whole,
+            units => units,
+        };
+        for unit in char::decode_utf16(units.iter().copied()) {
+            let Ok(character) = unit else {
+                self.text.truncate(from);
+                return Field::NotUnicode;
+            };
+            self.text.push(character);
+        }
+        let to = self.text.len();
+        if is_cut { Field::Cut { from, to } } else { Field::Text { from, to } }
+    }
+
+    /// Hands the rows over.
+    pub(super) fn take(&self, dialect: Dialect, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
+        if columns.is_empty() {
+            return (0..self.rows).try_for_each(|_| rows.row(&[]));
+        }
+        let mut cells = vec![Cell::Null; columns.len()];
+        for fields in self.fields.chunks_exact(columns.len()) {
+            for ((cell, field), column) in cells.iter_mut().zip(fields).zip(columns) {
+                let is_text = matches!(column.kind, Kind::Text | Kind::Other);
+                *cell = match *field {
+                    Field::Null => Cell::Null,
+                    Field::NotUnicode => Cell::Odd("a text that is no Unicode"),
+                    Field::Text { from, to } => decode(dialect, column.kind, &self.text[from..to]),
+                    // It stays too long for a name.
+                    Field::Cut { from, to } if is_text => decode(dialect, column.kind, &self.text[from..to]),
+                    Field::Cut { .. } => Cell::Odd("a value that is too long"),
+                };
+            }
+            rows.row(&cells)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a text of a column of that kind means.
+fn decode(dialect: Dialect, kind: Kind, text: &str) -> Cell<'_> {
+    if dialect.family == Family::Sqlite {
+        return tagged(text);
+    }
+    let odd = Cell::Odd("a value that is not of the column's type");
+    let moment = || Moment::parse(text.trim()).map(|(moment, _)| moment);
+    let cell = match kind {
+        Kind::Text | Kind::Other => Some(Cell::Text(text)),
+        Kind::Int | Kind::Decimal => decimal(text.trim()),
+        Kind::Float => text.trim().parse().ok().map(Cell::Float),
+        Kind::Bool => match text {
+            "1" | "t" | "true" => Some(Cell::Bool(true)),
+            "0" | "f" | "false" => Some(Cell::Bool(false)),
+            _ => None,
+        },
+        Kind::Local => moment().map(|moment| match moment {
+            Moment::Local(local) => Cell::Local(local),
+            Moment::Instant(instant) => Cell::Instant(instant),
+        }),
+        // The zone of the session is UTC.
+        Kind::Instant => moment().map(|moment| match moment {
+            Moment::Local(local) => Cell::Instant(utc(local)),
+            Moment::Instant(instant) => Cell::Instant(instant),
+        }),
+        Kind::Length if text == "months" => Some(Cell::Odd("an interval with months")),
+        Kind::Length if text.contains(':') => length(text.trim()),
+        Kind::Length => match decimal(text.trim()) {
+            Some(Cell::Int(secs)) => Some(Cell::Length(Millis::new(secs.saturating_mul(1_000)))),
+            Some(Cell::Micros(micros)) => Some(Cell::Length(Millis::new(micros.div_euclid(1_000)))),
+            other => other,
+        },
+    };
+    match cell {
+        Some(cell) => cell,
+        // The zero date of MySQL, and what lies beyond all dates in PostgreSQL.
+        None if text.starts_with("0000-") => Cell::Odd("0000-00-00"),
+        None if text.ends_with("infinity") => Cell::Odd("infinity"),
+        None => odd,
+    }
+}
+
+fn utc(local: LocalTime) -> Timestamp {
+    Timestamp::from_millis(local.millis())
+}
+
+/// A value of SQLite behind the first letter of its type.
+fn tagged(text: &str) -> Cell<'_> {
+    let unread = Cell::Odd("a value that cannot be read");
+    match text.split_at_checked(1) {
+        Some(("i", digits)) => digits.parse().map_or(unread, Cell::Int),
+        Some(("r", digits)) => digits.parse().map_or(unread, Cell::Float),
+        Some(("t", text)) => Cell::Text(text),
+        Some(("b", _)) => Cell::Odd("a BLOB"),
+        _ => unread,
+    }
+}
