@@ -375,7 +375,10 @@ mod tests {
         }
         for (wrong, key) in [
             ("adapter = 'odbc'", "connection.connection_string, dsn: exactly one"),
-            ("adapter = 'odbc'\ndsn = 'A'\nconnection_string = 'Driver=X'", "connection.connection_string, dsn: exactly one"),
+            (
+                "adapter = 'odbc'\ndsn = 'A'\nconnection_string = 'Driver=X'",
+                "connection.connection_string, dsn: exactly one",
+            ),
             ("adapter = 'odbc'\ndsn = 'A'\nhost = 'acd'", "connection.host, port, database"),
             ("adapter = 'odbc'\ndsn = 'A'\nport = 1", "connection.host, port, database"),
             ("adapter = 'odbc'\ndsn = 'A'\ndatabase = 'acd'", "connection.host, port, database"),
@@ -388,10 +391,7 @@ mod tests {
                 "connection.password",
             ),
             ("adapter = 'postgres'\ndsn = 'A'\ndatabase = 'a'\nuser = 'b'", "connection.connection_string, dsn: for"),
-            (
-                "adapter = 'mssql'\ninstance = 'WFM'\nport = 1\ndatabase = 'a'\nuser = 'b'",
-                "connection.port, instance",
-            ),
+            ("adapter = 'mssql'\ninstance = 'WFM'\nport = 1\ndatabase = 'a'\nuser = 'b'", "connection.port, instance"),
         ] {
             let found = mistakes(wrong).unwrap_err();
             assert!(found.starts_with(key) && !found.contains(';'), "{wrong}: {found}");

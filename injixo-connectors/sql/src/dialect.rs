@@ -100,7 +100,9 @@ impl Dialect {
         let name = format!("q.{}", self.quoted(&column.name));
         let cut = LONGEST_TEXT + 1;
         let is_text = matches!(column.kind, Kind::Text | Kind::Other);
-        if self.places == Places::Casts && let Some(as_text) = self.selected_as_text(&name, column) {
+        if self.places == Places::Casts
+            && let Some(as_text) = self.selected_as_text(&name, column)
+        {
             return as_text;
         }
         match self.family {

@@ -60,13 +60,8 @@ mod tests {
     #[test]
     fn values_stand_in_braces_or_not() {
         let text = "Driver={PostgreSQL; {Unicode}}}; Server = acd ;PWD={a;b=}}c}; flag;Port=1;Open={x;y";
-        let expected = [
-            ("driver", "PostgreSQL; {Unicode}"),
-            ("server", "acd"),
-            ("pwd", "a;b=}c"),
-            ("port", "1"),
-            ("open", "x;y"),
-        ];
+        let expected =
+            [("driver", "PostgreSQL; {Unicode}"), ("server", "acd"), ("pwd", "a;b=}c"), ("port", "1"), ("open", "x;y")];
         assert_eq!(pairs(text), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
         assert!(has(text, PASSWORD) && !has(text, USER));
         assert_eq!(pairs(""), []);

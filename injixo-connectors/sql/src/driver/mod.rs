@@ -150,13 +150,7 @@ fn missing(adapter: Adapter) -> Error {
 const ROWS_BETWEEN_FLUSHES: usize = 1_024;
 
 /// No answer in time.
-#[cfg(any(
-    feature = "postgres",
-    feature = "mysql",
-    feature = "sqlite",
-    feature = "mssql",
-    feature = "odbc"
-))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql", feature = "odbc"))]
 fn timed_out(connection: &Connection) -> Error {
     let message = format!(
         "the database did not answer within {} s: add an index on the time column, ask for less, or raise \

@@ -67,7 +67,9 @@ impl MySqlSession {
         }
         // Backslashes mean what they mean to the check of the query.
         let backslashes = "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')";
-        for begin in [backslashes, "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"] {
+        for begin in
+            [backslashes, "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"]
+        {
             let begun = session.inner.execute(begin).await;
             begun.map_err(|error| session.failed(&error))?;
         }

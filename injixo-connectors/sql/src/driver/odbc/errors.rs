@@ -50,7 +50,7 @@ fn cause(config: &Connection, error: &odbc_api::Error) -> String {
     for secret in hidden.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[REDACTED]").replace(&secret.replace('}', "}}"), "[REDACTED]");
     }
-    text
+    text.trim_end().to_owned()
 }
 
 const UNAUTHENTICATED: (ErrorKind, &str) =
@@ -58,14 +58,10 @@ const UNAUTHENTICATED: (ErrorKind, &str) =
 const NO_DATABASE: (ErrorKind, &str) =
     (ErrorKind::NotFound, "there is no such database: correct the connection string or the data source");
 const DENIED: (ErrorKind, &str) = (ErrorKind::PermissionDenied, "the user may not read this: grant SELECT on it");
-const WRITES: (ErrorKind, &str) =
-    (ErrorKind::ConfigInvalid, "the query wants to write: only reading is allowed");
-const NAMES: (ErrorKind, &str) =
-    (ErrorKind::ConfigInvalid, "the query names something that is not in the database");
-const SYNTAX: (ErrorKind, &str) =
-    (ErrorKind::ConfigInvalid, "the database does not understand the query: correct it");
-const VALUE: (ErrorKind, &str) =
-    (ErrorKind::DataInvalid, "the query cannot compute or convert a value of this window");
+const WRITES: (ErrorKind, &str) = (ErrorKind::ConfigInvalid, "the query wants to write: only reading is allowed");
+const NAMES: (ErrorKind, &str) = (ErrorKind::ConfigInvalid, "the query names something that is not in the database");
+const SYNTAX: (ErrorKind, &str) = (ErrorKind::ConfigInvalid, "the database does not understand the query: correct it");
+const VALUE: (ErrorKind, &str) = (ErrorKind::DataInvalid, "the query cannot compute or convert a value of this window");
 const LOST: (ErrorKind, &str) =
     (ErrorKind::Unavailable, "the connection to the database was lost, or it lacks resources: it is tried again");
 const UNREACHABLE: (ErrorKind, &str) = (
@@ -119,7 +115,9 @@ fn by_state(state: &str) -> Found {
 /// Drivers of PostgreSQL give `08001` whatever the reason.
 fn by_words(text: &str) -> Found {
     let has = |words: &str| text.contains(words);
-    if has("password authentication failed") || has("no password supplied") || has("no pg_hba.conf entry") {
+    let is_nobody = has("role \"") && has("does not exist");
+    if is_nobody || has("password authentication failed") || has("no password supplied") || has("no pg_hba.conf entry")
+    {
         return Some(Some(UNAUTHENTICATED));
     }
     if has("database \"") && has("does not exist") {
@@ -143,7 +141,21 @@ fn by_mysql(number: i32) -> Found {
         1146 | 1054 | 1305 | 1109 => NAMES,
         1064 | 1149 | 1060 | 1248 | 1052 | 1222 | 1234 => SYNTAX,
         2002 | 2003 | 2005 => UNREACHABLE,
-        1040 | 1053 | 1077 | 1158..=1161 | 1203 | 1205 | 1213 | 1226 | 1927 | 2006 | 2012 | 2013 | 2026 | 2027 | 2055 => LOST,
+        1040
+        | 1053
+        | 1077
+        | 1158..=1161
+        | 1203
+        | 1205
+        | 1213
+        | 1226
+        | 1927
+        | 2006
+        | 2012
+        | 2013
+        | 2026
+        | 2027
+        | 2055 => LOST,
         _ => return None,
     }))
 }

@@ -16,7 +16,11 @@ use crate::dialect::{Dialect, Family, Statement};
 use crate::driver::{Column, plan};
 
 /// Opens a session and does what it is told until nobody is there to tell it anything.
-pub(super) fn serve(config: &Connection, opened: oneshot::Sender<Result<Dialect>>, commands: &commands::Receiver<Command>) {
+pub(super) fn serve(
+    config: &Connection,
+    opened: oneshot::Sender<Result<Dialect>>,
+    commands: &commands::Receiver<Command>,
+) {
     let (connection, dialect) = match connect::open(config) {
         Ok(open) => open,
         Err(error) => return drop(opened.send(Err(error))),
