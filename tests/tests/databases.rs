@@ -1,6 +1,6 @@
 //! Databases read by a user's query: real PostgreSQL, MariaDB and SQLite, by the drivers of this library.
 
-use injixo_tests::sources::{Db, blocking, harm, loss, native, reads, values};
+use injixo_tests::sources::{Db, blocking, harm, loss, native, reads, threads, values};
 
 const KINDS: [&str; 3] = ["postgres", "mysql", "sqlite"];
 
@@ -18,7 +18,9 @@ fn on(kinds: &[&'static str], case: impl AsyncFn(Db)) {
 fn conforms_on_every_database() {
     for kind in KINDS {
         let folder = tempfile::tempdir().unwrap();
-        reads::conforms(&blocking(Db::new(kind, native, folder.path())));
+        let threads = threads();
+        let db = threads.block_on(Db::new(kind, native, folder.path()));
+        reads::conforms(&threads, &db);
     }
 }
 

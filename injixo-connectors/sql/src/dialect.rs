@@ -133,7 +133,8 @@ impl Dialect {
             (Family::Postgres, _) => format!("CAST({name} AS text)"),
             // As a DOUBLE, of which all digits are written.
             (Family::MySql, Kind::Float) => format!("CAST({name} + 0e0 AS CHAR)"),
-            (Family::MySql, Kind::Bool) => format!("CAST({name} + 0 AS CHAR)"),
+            // A BIT is a text of one byte otherwise.
+            (Family::MySql, Kind::Int) => format!("CAST({name} + 0 AS CHAR)"),
             (Family::MySql, _) => format!("CAST({name} AS CHAR)"),
             // Each value has a type of its own, whose first letter stands before it.
             (Family::Sqlite, _) => {

@@ -4,7 +4,7 @@ use injixo_connectors::core::ErrorKind;
 use injixo_connectors::core::connector::{Connector, Context};
 use injixo_connectors::sql::database::Session;
 use injixo_test_odbc::odbc;
-use injixo_tests::sources::{Db, Reach, blocking, harm, loss, reads, values};
+use injixo_tests::sources::{Db, Reach, blocking, harm, loss, reads, threads, values};
 
 const KINDS: [&str; 3] = ["postgres", "mysql", "sqlite"];
 
@@ -22,7 +22,9 @@ fn on(kinds: &[&'static str], case: impl AsyncFn(Db)) {
 fn conforms_on_every_database() {
     for kind in KINDS {
         let folder = tempfile::tempdir().unwrap();
-        reads::conforms(&blocking(Db::new(kind, odbc, folder.path())));
+        let threads = threads();
+        let db = threads.block_on(Db::new(kind, odbc, folder.path()));
+        reads::conforms(&threads, &db);
     }
 }
 

@@ -91,16 +91,33 @@ pub async fn a_connection_cut_at_any_byte_imports_nothing_and_the_next_try_every
     measured.import_contacts(data).await.expect("it is read");
     let answers = most - cutting.left();
     cutting.cut_after(u64::MAX);
-    let (runtime, integration) = fresh().await;
-    integration.import_contacts(window("2024-10-26T20:00:00Z", "2024-10-26T21:00:00Z")).await.expect("it is read");
+    let begun = async || {
+        let (runtime, integration) = fresh().await;
+        let first = window("2024-10-26T20:00:00Z", "2024-10-26T21:00:00Z");
+        integration.import_contacts(first).await.expect("it is read");
+        (runtime, integration)
+    };
+    let (mut runtime, mut integration) = begun().await;
     let before = runtime.intervals("db").await.expect("it is read").len();
+    let mut answered = 0;
     for _ in 0..60 {
         let bytes = random.below(answers);
         cutting.cut_after(bytes);
-        let cut = integration.import_contacts(data).await.unwrap_err();
-        assert!(cut.is_retryable(), "{}: {bytes} of {answers} bytes: {cut:?}", db.kind);
-        assert_eq!(runtime.intervals("db").await.expect("it is read").len(), before, "{}", db.kind);
+        match integration.import_contacts(data).await {
+            Err(cut) => {
+                assert!(cut.is_retryable(), "{}: {bytes} of {answers} bytes: {cut:?}", db.kind);
+                assert_eq!(runtime.intervals("db").await.expect("it is read").len(), before, "{}", db.kind);
+            }
+            // Some drivers wait for an answer when they leave; then all rows have come.
+            Ok(_) => {
+                assert_eq!(held(&runtime).await, whole, "{}: {bytes} of {answers} bytes", db.kind);
+                answered += 1;
+                cutting.cut_after(u64::MAX);
+                (runtime, integration) = begun().await;
+            }
+        }
     }
+    assert!(answered < 6, "{}: {answered}", db.kind);
     cutting.cut_after(u64::MAX);
     integration.import_contacts(data).await.expect("it is read");
     assert_eq!(held(&runtime).await, whole, "{}", db.kind);

@@ -190,12 +190,15 @@ pub fn blocking<T>(work: impl Future<Output = T>) -> T {
     threads().block_on(work)
 }
 
+/// What work runs on that is not blocking.
+pub type Threads = tokio::runtime::Runtime;
+
 /// What such work runs on.
 ///
 /// # Panics
 ///
 /// If there are no threads.
-pub fn threads() -> tokio::runtime::Runtime {
+pub fn threads() -> Threads {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     runtime.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -11,15 +11,15 @@ use super::facts::{
     CALLS, STATES, Writes, facts, fill, for_kind, fractional, from_seconds, in_india, quoted_local, quoted_utc,
     seconds, true_contacts, true_statuses,
 };
-use super::{Db, blocking, quarters, threads, window};
+use super::{Db, Threads, quarters, window};
 
 /// The suite for connectors finds nothing.
 ///
 /// # Panics
 ///
 /// If it does.
-pub fn conforms(db: &Db) {
-    blocking(fill(db));
+pub fn conforms(threads: &Threads, db: &Db) {
+    threads.block_on(fill(db));
     let refused = db.with(|server| server.user = format!("nobody{}", server.user));
     let nowhere = db.with(|server| server.port = 1);
     let (calls, states) = (for_kind(CALLS, db.kind), for_kind(STATES, db.kind));
@@ -40,7 +40,7 @@ pub fn conforms(db: &Db) {
         ]
     };
     for suite in suites {
-        let report = threads().block_on(suite.report());
+        let report = threads.block_on(suite.report());
         println!("{}: {report}", db.kind);
         assert!(report.is_passed(), "{}: {report}", db.kind);
     }

@@ -93,14 +93,14 @@ const POSTGRES: &[(&str, &str)] = &[
     ("CAST('Zoë ☕ 🦀' AS text)", "Text(\"Zoë ☕ 🦀\")"),
     ("CAST('' AS text)", "Text(\"\")"),
     ("CAST('a' AS char(5))", "Text(\"a\")"),
-    ("TIMESTAMP '2024-03-31 02:30:00.1239'", "Local(LocalTime(2024-03-31T02:30:00.123))"),
-    ("DATE '2024-02-29'", "Local(LocalTime(2024-02-29T00:00:00))"),
-    ("TIMESTAMPTZ '2024-03-31 02:30:00+05:30'", "Instant(Timestamp(2024-03-30T21:00:00Z))"),
+    ("TIMESTAMP '2024-03-31 02:30:00.1239'", "Local(2024-03-31T02:30:00.123)"),
+    ("DATE '2024-02-29'", "Local(2024-02-29T00:00:00)"),
+    ("TIMESTAMPTZ '2024-03-31 02:30:00+05:30'", "Instant(2024-03-30T21:00:00Z)"),
     ("TIMESTAMP 'infinity'", "Odd(\"infinity\")"),
     ("TIMESTAMPTZ '-infinity'", "Odd(\"infinity\")"),
-    ("TIME '01:02:03.5'", "Length(Millis(3723500))"),
-    ("INTERVAL '-1.5 seconds'", "Length(Millis(-1500))"),
-    ("INTERVAL '2 days 1 hour'", "Length(Millis(176400000))"),
+    ("TIME '01:02:03.5'", "Length(3723.5s)"),
+    ("INTERVAL '-1.5 seconds'", "Length(-1.5s)"),
+    ("INTERVAL '2 days 1 hour'", "Length(176400s)"),
     ("INTERVAL '1 month 2 days'", "Odd(\"an interval with months\")"),
     ("ARRAY[1,2]", "Text(\"{1,2}\")"),
     ("CAST('a0ee' AS xml)", "Text(\"a0ee\")"),
@@ -118,12 +118,12 @@ const MYSQL: &[(&str, &str)] = &[
     ("d", LARGEST),
     ("z", "Odd(\"0000-00-00\")"),
     ("zt", "Odd(\"0000-00-00\")"),
-    ("dt", "Local(LocalTime(2024-03-31T02:30:00.123))"),
-    ("ts", "Instant(Timestamp(2024-03-31T00:30:00.500Z))"),
-    ("day", "Local(LocalTime(2024-02-29T00:00:00))"),
+    ("dt", "Local(2024-03-31T02:30:00.123)"),
+    ("ts", "Instant(2024-03-31T00:30:00.500Z)"),
+    ("day", "Local(2024-02-29T00:00:00)"),
     ("y", "Int(2024)"),
     ("b", "Int(1)"),
-    ("t", "Length(Millis(-360000500))"),
+    ("t", "Length(-360000.5s)"),
     ("f", "Float(0.5)"),
     ("dbl", "Float(1711850400.123)"),
     ("n", "Micros(-250000)"),
@@ -142,9 +142,11 @@ const SQLITE: &[(&str, &str)] = &[
     ("1711850400.123", "Float(1711850400.123)"),
     ("'007'", "Text(\"007\")"),
     ("''", "Text(\"\")"),
-    ("'Zoë ☕ 🦀'", "Text(\"Zoë ☕ 🦀\")"),
+    // Its driver of ODBC garbles such a character in a statement, not in a value.
+    ("'Zoë ☕ ' || char(129408)", "Text(\"Zoë ☕ 🦀\")"),
     ("NULL", "Null"),
     ("x'00ff'", "Odd(\"a BLOB\")"),
+    ("CAST(x'41ff' AS TEXT)", "Odd(\"a text that is not Unicode\")"),
 ];
 
 const SQL_SERVER_TABLE: &str = "";
@@ -160,7 +162,10 @@ pub async fn long_texts_are_cut(db: &Db) {
     let mut session = session(db).await;
     for (text, length) in [("a", 5_000), ("🦀", 5_000), ("🦀", 1_001), ("ä", 1_000)] {
         let repeated = match db.kind {
-            "sqlite" => format!("replace(hex(zeroblob({length})), '00', '{text}')"),
+            "sqlite" => {
+                let code = u32::from(text.chars().next().unwrap_or_default());
+                format!("replace(hex(zeroblob({length})), '00', char({code}))")
+            }
             "mssql" => format!("REPLICATE(CAST(N'{text}' AS nvarchar(max)), {length})"),
             _ => format!("repeat('{text}', {length})"),
         };

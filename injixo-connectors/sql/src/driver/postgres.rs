@@ -237,7 +237,7 @@ fn decode<'b>(column: &Column, field: &'b [u8]) -> Cell<'b> {
         (Kind::Float, 8) => int8(field).map(|bits| Cell::Float(f64::from_bits(bits.cast_unsigned()))),
         (Kind::Bool, 1) => Some(Cell::Bool(field[0] != 0)),
         (Kind::Text | Kind::Other, _) => {
-            Some(std::str::from_utf8(field).map_or(Cell::Odd("a text that is not UTF-8"), Cell::Text))
+            Some(std::str::from_utf8(field).map_or(Cell::Odd("a text that is not Unicode"), Cell::Text))
         }
         // A date: infinite ones are the largest and the smallest.
         (Kind::Local, 4) => int4(field).map(|days| {

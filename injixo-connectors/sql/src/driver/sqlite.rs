@@ -113,7 +113,7 @@ fn decode(row: &SqliteRow, index: usize) -> Cell<'_> {
         "BLOB" => return Cell::Odd("a BLOB"),
         _ => row.try_get_unchecked::<&str, _>(index).map(Cell::Text),
     };
-    cell.unwrap_or(Cell::Odd("a text that is not UTF-8"))
+    cell.unwrap_or(Cell::Odd("a text that is not Unicode"))
 }
 
 /// An error of the driver as one of ours: what to do about it.

@@ -3,7 +3,7 @@
 use injixo_core::Result;
 use injixo_core::model::{Millis, Timestamp};
 use injixo_core::zone::LocalTime;
-use odbc_api::buffers::{ColumnarBuffer, TextColumn};
+use odbc_api::buffers::{ColumnBuffer, ColumnarBuffer, Slice, TextColumn, TextColumnSlice};
 
 use super::super::{Column, Kind, Rows};
 use crate::dialect::{Dialect, Family};
@@ -42,25 +42,67 @@ enum Field {
 }
 
 /// The buffers into which a driver writes rows.
-pub(super) type Buffer = ColumnarBuffer<TextColumn<u16>>;
+pub(super) type Buffer<Unit> = ColumnarBuffer<TextColumn<Unit>>;
 
 /// So many bytes the buffers of a session take at most, however long its texts may be.
 const MOST_BYTES: usize = 4 << 20;
 const MOST_ROWS: usize = 1_000;
 
+/// What texts of a driver are made of.
+pub(super) trait Unit: Copy + Default {
+    /// How many of them a character takes at most.
+    const MOST: usize;
+
+    /// Adds what they spell; without those of a character at the end that is not whole, where the text was cut.
+    fn spell(units: &[Self], is_cut: bool, text: &mut String) -> bool;
+}
+
+impl Unit for u16 {
+    const MOST: usize = 2;
+
+    fn spell(units: &[Self], is_cut: bool, text: &mut String) -> bool {
+        let units = match units {
+            [whole @ .., 0xD800..=0xDBFF] if is_cut => whole,
+            units => units,
+        };
+        for character in char::decode_utf16(units.iter().copied()) {
+            let Ok(character) = character else { return false };
+            text.push(character);
+        }
+        true
+    }
+}
+
+impl Unit for u8 {
+    const MOST: usize = 4;
+
+    fn spell(units: &[Self], is_cut: bool, text: &mut String) -> bool {
+        let spelt = std::str::from_utf8(units);
+        let whole = match &spelt {
+            Ok(_) => units,
+            Err(error) if is_cut && error.error_len().is_none() => &units[..error.valid_up_to()],
+            Err(_) => return false,
+        };
+        std::str::from_utf8(whole).map(|whole| text.push_str(whole)).is_ok()
+    }
+}
+
 /// Buffers for columns of these kinds.
-pub(super) fn buffer(dialect: Dialect, columns: &[Column]) -> Buffer {
-    let units: Vec<usize> = columns.iter().map(|column| width(dialect, column.kind)).collect();
-    let row: usize = units.iter().map(|units| 2 * (units + 1) + size_of::<isize>()).sum();
+pub(super) fn buffer<U: Unit>(dialect: Dialect, columns: &[Column]) -> Buffer<U>
+where
+    TextColumn<U>: ColumnBuffer,
+{
+    let units: Vec<usize> = columns.iter().map(|column| width::<U>(dialect, column.kind)).collect();
+    let row: usize = units.iter().map(|units| size_of::<U>() * (units + 1) + size_of::<isize>()).sum();
     let rows = (MOST_BYTES / row.max(1)).clamp(1, MOST_ROWS);
     let columns = units.into_iter().zip(1..).map(|(units, number)| (number, TextColumn::new(rows, units)));
     Buffer::new(columns.collect())
 }
 
-/// How many units of UTF-16 a value may take.
-fn width(dialect: Dialect, kind: Kind) -> usize {
-    // A character takes two of them at most; before each value of SQLite stands a letter.
-    let longest = 2 * (LONGEST_TEXT + 1) + 1;
+/// How many units a value may take.
+fn width<U: Unit>(dialect: Dialect, kind: Kind) -> usize {
+    // Before each value of SQLite stands a letter.
+    let longest = U::MOST * (LONGEST_TEXT + 1) + 1;
     match kind {
         Kind::Text | Kind::Other => longest,
         _ if dialect.family == Family::Sqlite => longest,
@@ -69,7 +111,11 @@ fn width(dialect: Dialect, kind: Kind) -> usize {
 }
 
 impl Texts {
-    pub(super) fn of(buffer: &Buffer) -> Self {
+    pub(super) fn of<U: Unit + 'static>(buffer: &Buffer<U>) -> Self
+    where
+        TextColumn<U>: ColumnBuffer,
+        for<'b> TextColumn<U>: Slice<Slice<'b> = TextColumnSlice<'b, U>>,
+    {
         let (rows, columns) = (buffer.num_rows(), buffer.num_cols());
         let mut block = Self { rows, text: String::new(), fields: Vec::with_capacity(rows * columns) };
         for row in 0..rows {
@@ -85,19 +131,11 @@ impl Texts {
         block
     }
 
-    fn push(&mut self, units: &[u16], is_cut: bool) -> Field {
+    fn push<U: Unit>(&mut self, units: &[U], is_cut: bool) -> Field {
         let from = self.text.len();
-        // What is cut in the middle of a character ends before it.
-        let units = match units {
-            [whole @ .., last] if is_cut && (0xD800..0xDC00).contains(last) => whole,
-            units => units,
-        };
-        for unit in char::decode_utf16(units.iter().copied()) {
-            let Ok(character) = unit else {
-                self.text.truncate(from);
-                return Field::NotUnicode;
-            };
-            self.text.push(character);
+        if !U::spell(units, is_cut, &mut self.text) {
+            self.text.truncate(from);
+            return Field::NotUnicode;
         }
         let to = self.text.len();
         if is_cut { Field::Cut { from, to } } else { Field::Text { from, to } }
@@ -114,7 +152,7 @@ impl Texts {
                 let is_text = matches!(column.kind, Kind::Text | Kind::Other);
                 *cell = match *field {
                     Field::Null => Cell::Null,
-                    Field::NotUnicode => Cell::Odd("a text that is no Unicode"),
+                    Field::NotUnicode => Cell::Odd("a text that is not Unicode"),
                     Field::Text { from, to } => decode(dialect, column.kind, &self.text[from..to]),
                     // It stays too long for a name.
                     Field::Cut { from, to } if is_text => decode(dialect, column.kind, &self.text[from..to]),
@@ -164,6 +202,7 @@ fn decode(dialect: Dialect, kind: Kind, text: &str) -> Cell<'_> {
         Some(cell) => cell,
         // The zero date of MySQL, and what lies beyond all dates in PostgreSQL.
         None if text.starts_with("0000-") => Cell::Odd("0000-00-00"),
+        None if kind == Kind::Decimal && (text == "NaN" || text.ends_with("Infinity")) => Cell::Odd("NaN or infinity"),
         None if text.ends_with("infinity") => Cell::Odd("infinity"),
         None => odd,
     }

@@ -25,6 +25,7 @@ fn kind(family: Family, data_type: DataType) -> Kind {
         DataType::TinyInt | DataType::SmallInt | DataType::Integer | DataType::BigInt => Kind::Int,
         DataType::Numeric { .. } | DataType::Decimal { .. } => Kind::Decimal,
         DataType::Float { .. } | DataType::Real | DataType::Double => Kind::Float,
+        DataType::Bit if family == Family::MySql => Kind::Int,
         DataType::Bit => Kind::Bool,
         DataType::Date | DataType::Timestamp { .. } => Kind::Local,
         DataType::Time { .. } => Kind::Length,

@@ -3,11 +3,12 @@
 use std::sync::mpsc as commands;
 
 use injixo_core::Result;
+use odbc_api::buffers::{ColumnBuffer, Slice, TextColumn, TextColumnSlice};
 use odbc_api::parameter::VarCharBox;
 use odbc_api::{Cursor, ResultSetMetadata};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cells::{Block, Texts, buffer};
+use super::cells::{Block, Buffer, Texts, Unit, buffer};
 use super::connect;
 use super::errors::failed;
 use super::{Command, kinds};
@@ -64,6 +65,10 @@ impl Session<'_> {
             let mut prepared = self.connection.prepare(&select.text)?;
             kinds::described(self.dialect.family, &mut prepared)?
         };
+        if columns.is_empty() {
+            // Of a connection that is lost some drivers say nothing else.
+            self.execute("SELECT 1")?;
+        }
         self.look_closer(select, &mut columns)?;
         Ok(columns)
     }
@@ -80,15 +85,16 @@ impl Session<'_> {
             prepared.set_query_timeout_sec(usize::try_from(self.secs).unwrap_or(usize::MAX))?;
         }
         let values = values(statement);
-        if let Some(cursor) = prepared.execute(&values[..])? {
-            let mut rows = cursor.bind_buffer(buffer(self.dialect, columns))?;
-            while let Some(fetched) = rows.fetch()? {
-                if blocks.blocking_send(Ok(Block::Rows(Texts::of(fetched)))).is_err() {
-                    return Ok(());
-                }
-            }
+        let Some(cursor) = prepared.execute(&values[..])? else { return Ok(()) };
+        // The driver of SQLite hands over bytes as they are, but makes UTF-16 of them wrongly.
+        let is_taken = if self.dialect.family == Family::Sqlite {
+            fetch(cursor, buffer::<u8>(self.dialect, columns), blocks)?
+        } else {
+            fetch(cursor, buffer::<u16>(self.dialect, columns), blocks)?
+        };
+        if is_taken {
+            let _ = blocks.blocking_send(Ok(Block::End));
         }
-        let _ = blocks.blocking_send(Ok(Block::End));
         Ok(())
     }
 
@@ -136,6 +142,25 @@ impl Session<'_> {
             _ => plan::sqlite(rows.iter().map(|row| field(row, 3))),
         })
     }
+}
+
+/// Hands all rows over; whether they were taken.
+fn fetch<U: Unit + 'static>(
+    cursor: impl Cursor,
+    buffer: Buffer<U>,
+    blocks: &mpsc::Sender<Result<Block>>,
+) -> Result<bool, odbc_api::Error>
+where
+    TextColumn<U>: ColumnBuffer,
+    for<'b> TextColumn<U>: Slice<Slice<'b> = TextColumnSlice<'b, U>>,
+{
+    let mut rows = cursor.bind_buffer(buffer)?;
+    while let Some(fetched) = rows.fetch()? {
+        if blocks.blocking_send(Ok(Block::Rows(Texts::of(fetched)))).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The values of a statement as parameters.
