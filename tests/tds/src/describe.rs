@@ -3,6 +3,7 @@
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Statement};
 
+use crate::query::UNNAMED;
 use crate::translate::Translated;
 use crate::types::{COLLATION_NAME, Column, Type};
 
@@ -26,18 +27,11 @@ pub(crate) fn columns(
         {
             nullable = !(not_null || key) || translated.may_be_null;
         }
-        let is_named = !matches!(told, Some(_)) || !is_expression(origin.name());
-        let name = if origin.table_name().is_some() || is_named { origin.name() } else { "" };
-        let name = if is_expression(name) { "" } else { name };
+        let name = if origin.name() == UNNAMED { "" } else { origin.name() };
         let table = origin.table_name().unwrap_or_default().to_owned();
         columns.push(Column { name: name.to_owned(), kind, nullable, table });
     }
     columns
-}
-
-/// Whether a name is the text of an expression that was given none: SQL Server calls such a column nothing.
-fn is_expression(name: &str) -> bool {
-    name.contains(['(', '\'', '"', '@', '+']) || name.parse::<f64>().is_ok() || name == "NULL"
 }
 
 /// The type of an expression by its first value.

@@ -106,7 +106,11 @@ impl Translator<'_> {
                 Kind::Number => Ok((token.text.clone(), 1)),
                 Kind::Variable => self.variable(token).map(|text| (text, 1)),
                 Kind::Symbol => self.symbol(nodes, at, before).map(|text| (text, 1)),
-                Kind::Word if next.is_some_and(|next| next.group().is_some()) && !is_table => {
+                Kind::Word
+                    if next.is_some_and(|next| next.group().is_some())
+                        && !is_table
+                        && !node.is_any(&["FROM", "JOIN", "APPLY", "SELECT", "WHERE", "BY"]) =>
+                {
                     before.joins &= TEXTS.iter().any(|name| node.is(name));
                     self.word_and_group(nodes, at)
                 }

@@ -72,7 +72,7 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
     })?;
     add("tds_datepart", 2, |context| {
         let part = text_or_null(context, 0).unwrap_or_default();
-        Ok(moment(context, 1)?.map_or(Ok(Value::Null), |moment| piece(&part, moment).map(Value::Integer))?)
+        moment(context, 1)?.map_or(Ok(Value::Null), |moment| piece(&part, moment).map(Value::Integer))
     })?;
     add("tds_year", 1, |context| {
         Ok(moment(context, 0)?.map_or(Value::Null, |m| Value::Integer(civil::civil(m.day).0)))

@@ -284,7 +284,7 @@ fn begins_statement(current: &[Node], node: &Node) -> bool {
         return !(follows || waits || (has(&["INSERT"]) && !has(&["SELECT", "VALUES"])));
     }
     if node.is("SET") {
-        return !(has(&["UPDATE"]) && !has(&["SET"])) && !first.is("ALTER");
+        return (!has(&["UPDATE"]) || has(&["SET"])) && !first.is("ALTER");
     }
     if node.is_any(&["UPDATE", "DELETE", "INSERT", "MERGE"]) {
         return !(waits || last.is_any(&["ON", "FOR", "THEN"]));

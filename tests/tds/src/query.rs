@@ -8,6 +8,9 @@ use crate::types::Type;
 /// The words that end the list of what a query selects.
 const CLAUSES: [&str; 8] = ["FROM", "WHERE", "GROUP", "HAVING", "ORDER", "UNION", "EXCEPT", "INTERSECT"];
 
+/// How a column is called that SQL Server gives no name.
+pub(crate) const UNNAMED: &str = "tds_unnamed";
+
 /// A SELECT without set operators, cut into its pieces.
 struct Pieces<'n> {
     distinct: Option<&'n Node>,
@@ -188,6 +191,7 @@ impl Translator<'_> {
         let sql = self.value(value)?;
         Ok(match alias {
             Some(alias) => format!("{sql} AS {}", quote(alias)),
+            None if item_name(nodes).is_none() => format!("{sql} AS {UNNAMED}"),
             None => sql,
         })
     }

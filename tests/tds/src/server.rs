@@ -36,8 +36,16 @@ pub(crate) struct Inner {
     port: AtomicU16,
     accepts: AtomicBool,
     next: AtomicU64,
-    connections: Mutex<HashMap<u64, (Arc<Control>, TcpStream, Option<JoinHandle<()>>)>>,
+    connections: Mutex<HashMap<u64, Client>>,
     loader: Mutex<Option<rusqlite::Connection>>,
+}
+
+/// A connection as the server holds it.
+#[derive(Debug)]
+struct Client {
+    control: Arc<Control>,
+    socket: TcpStream,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What a test can make go wrong.
@@ -102,7 +110,8 @@ impl Inner {
             let Ok(copy) = stream.try_clone() else { continue };
             let number = self.next.fetch_add(1, Ordering::SeqCst);
             let control = Arc::new(Control::default());
-            lock(&self.connections).insert(number, (Arc::clone(&control), copy, None));
+            lock(&self.connections)
+                .insert(number, Client { control: Arc::clone(&control), socket: copy, thread: None });
             let inner = Arc::clone(self);
             let thread = std::thread::spawn(move || {
                 session::serve(&stream, &inner, &control, number);
@@ -110,18 +119,18 @@ impl Inner {
                 lock(&inner.connections).remove(&number);
             });
             if let Some(connection) = lock(&self.connections).get_mut(&number) {
-                connection.2 = Some(thread);
+                connection.thread = Some(thread);
             }
         }
     }
 
     fn kill(&self) {
         let mut threads = Vec::new();
-        for (control, socket, thread) in lock(&self.connections).values_mut() {
-            control.gone.store(true, Ordering::SeqCst);
-            control.ring();
-            let _ = socket.shutdown(Shutdown::Both);
-            threads.extend(thread.take());
+        for client in lock(&self.connections).values_mut() {
+            client.control.gone.store(true, Ordering::SeqCst);
+            client.control.ring();
+            let _ = client.socket.shutdown(Shutdown::Both);
+            threads.extend(client.thread.take());
         }
         for thread in threads {
             let _ = thread.join();
