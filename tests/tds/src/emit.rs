@@ -259,6 +259,9 @@ impl Translator<'_> {
         let upper = word.to_ascii_uppercase();
         let line = nodes[at].line();
         let inner = nodes[at + 1].group().unwrap_or_default();
+        if upper == "USING" {
+            return Err(SqlError::near("(", line));
+        }
         if upper == "WITH" {
             // A hint on a table.
             return Ok((String::new(), 2));

@@ -143,7 +143,7 @@ pub(crate) fn error(error: &rusqlite::Error, denied: &Denied, translated: &Trans
     }
     if text.contains("incomplete input") || text.contains("unrecognized token") || text.contains("syntax error") {
         let last = translated.sql.rsplit(' ').next().unwrap_or_default().trim_matches('"');
-        return SqlError::near(last, line);
+        return SqlError::new(102, 15, format!("Incorrect syntax near '{last}'."), line);
     }
     if text.contains("do not have the same number of result columns") {
         let message = "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of \

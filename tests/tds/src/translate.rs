@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ddl;
 use crate::error::{Outcome, SqlError};
-use crate::lexer::Node;
+use crate::lexer::{Kind, Node, Token};
 use crate::types::Type;
 
 /// What a statement does.
@@ -97,7 +97,8 @@ impl<'a> Translator<'a> {
                         (Verb::Select, format!("{with} {query}"), columns)
                     }
                     _ => {
-                        let (verb, sql) = this.change(rest)?;
+                        let nodes = through(nodes, rest).unwrap_or_else(|| rest.to_vec());
+                        let (verb, sql) = this.change(&nodes)?;
                         (verb, format!("{with} {sql}"), Vec::new())
                     }
                 }
@@ -222,6 +223,36 @@ impl<'a> Translator<'a> {
             unknown()
         }
     }
+}
+
+/// DELETE or UPDATE of a named query of one table, as one of the rows of that table: the server changes what is
+/// underneath.
+fn through(nodes: &[Node], change: &[Node]) -> Option<Vec<Node>> {
+    let is_delete = change.first()?.is("DELETE");
+    let at = 1 + usize::from(is_delete && change.get(1)?.is("FROM"));
+    let target = change.get(at)?.name()?;
+    let is_target = |node: &Node| node.name().is_some_and(|name| name.eq_ignore_ascii_case(target));
+    let found = nodes.windows(3).find(|part| is_target(&part[0]) && part[1].is("AS") && part[2].is_query())?;
+    let query = found[2].group()?;
+    let from = query.iter().position(|node| node.is("FROM"))?;
+    let length = path_length(&query[from + 1..]);
+    let word = |text: &str| Node::Token(Token { kind: Kind::Word, text: text.to_owned(), line: nodes[0].line() });
+    let mut rows = vec![word("SELECT"), word("rowid")];
+    rows.extend_from_slice(&query[from..]);
+    let mut result = change[..at].to_vec();
+    result.extend_from_slice(&query[from + 1..=from + length]);
+    let mut rest = change[at + 1..].to_vec();
+    match rest.iter().position(|node| node.is("WHERE")) {
+        Some(condition) => {
+            rest.insert(condition + 1, word("AND"));
+            rest.insert(condition + 1, Node::Group(rows, nodes[0].line()));
+            rest.insert(condition + 1, word("IN"));
+            rest.insert(condition + 1, word("rowid"));
+        }
+        None => rest.extend([word("WHERE"), word("rowid"), word("IN"), Node::Group(rows, nodes[0].line())]),
+    }
+    result.extend(rest);
+    Some(result)
 }
 
 /// How many tokens a name with points is: `a`, `a.b`, `a..b`.

@@ -171,9 +171,11 @@ fn freetds_reads_every_type() {
     let nulls = format!("3{}", "|".repeat(NULLS));
     for version in ["7.1", "7.2", "7.3", "7.4"] {
         let more = format!("TDS_Version={version}");
+        // Older versions are sent texts in place of the newer types; FreeTDS itself writes a year without zeros.
+        let first = if version < "7.3" { first.to_owned() } else { first.replace("0001-", "1-") };
         let statements = ["SELECT * FROM every WHERE id <= 3 ORDER BY id", "SELECT dt, d2 FROM every WHERE id = 4"];
         let lines = freetds(&server, ("plain", "plain-1"), &more, &statements);
-        expect(&lines, &[first, second, &nulls, "2024-03-31 02:30:00.123|2024-03-31 02:30:00.1234567"]);
+        expect(&lines, &[&first, second, &nulls, "2024-03-31 02:30:00.123|2024-03-31 02:30:00.1234567"]);
     }
     let versions: Vec<Version> = server.logins().iter().map(|login| login.version).collect();
     assert_eq!(versions, [Version::V7_1, Version::V7_2, Version::V7_3, Version::V7_4]);
@@ -250,7 +252,7 @@ fn python_tds_passes_parameters() {
     ];
     let lines = python(&server, ("reader", PASSWORD), 4096, &[], &statements);
     let mut last = "date 2024-02-29|int 9000000000|str ".to_owned();
-    let _ = write!(last, "{}|NULL|Decimal -12.5|bytes 6162|float 1.5", "ä".repeat(5000));
+    let _ = write!(last, "{}|NULL|Decimal -12.5|str ab|float 1.5", "ä".repeat(5000));
     expect(
         &lines,
         &[
