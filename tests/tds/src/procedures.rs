@@ -305,6 +305,9 @@ fn arguments(nodes: &[Node]) -> Outcome<(String, Vec<Parameter>)> {
     let mut parameters = Vec::new();
     let parts = if rest.is_empty() { Vec::new() } else { commas(rest) };
     for part in parts {
+        if part.is_empty() {
+            return Err(SqlError::near(",", rest[0].line()));
+        }
         let is_named = part.len() > 1 && part[1].is_symbol("=");
         let given = match &part[0] {
             Node::Token(token) if is_named && token.kind == Kind::Variable => token.text.clone(),

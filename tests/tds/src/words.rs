@@ -37,7 +37,7 @@ pub(crate) fn is_verb(word: &str) -> bool {
 
 pub(crate) fn is_foreign(word: &str) -> bool {
     is_in(FOREIGN, word)
-        || (word.len() > 4 && word[..word.len().min(4)].eq_ignore_ascii_case("tds_"))
+        || word.to_ascii_lowercase().starts_with("tds_")
         || word.to_ascii_lowercase().starts_with("json_group")
         || word.to_ascii_lowercase().starts_with("pragma_")
 }
