@@ -25,7 +25,9 @@ pub(crate) fn columns(
         if let (Some(table), Some(name)) = (origin.table_name(), origin.origin_name())
             && let Ok((_, _, not_null, key, _)) = connection.column_metadata(origin.database_name(), table, name)
         {
-            nullable = !(not_null || key) || translated.may_be_null;
+            // What comes through a view may be NULL by a join in it.
+            let is_direct = translated.paths.contains_key(&table.to_ascii_lowercase());
+            nullable = !(not_null || key) || translated.may_be_null || !is_direct;
         }
         let name = if origin.name() == UNNAMED { "" } else { origin.name() };
         let table = origin.table_name().unwrap_or_default().to_owned();

@@ -7,6 +7,10 @@ use crate::types::Type;
 impl Translator<'_> {
     /// The type of an expression; `None` where only the database knows.
     pub(crate) fn type_of(&self, nodes: &[Node]) -> Option<Type> {
+        // A long chain of operators is left to the database.
+        if nodes.len() > 40 {
+            return None;
+        }
         match nodes {
             [Node::Token(token)] => self.token_type(token),
             [Node::Group(inner, _)] if !nodes[0].is_query() => self.type_of(inner),

@@ -155,6 +155,11 @@ impl Session<'_> {
             Err(error) => {
                 self.last_error = error.number;
                 tokens::put_error(&error, name, self.version, &mut reply.buffer);
+                if bare == "sp_describe_first_result_set" && error.number != 201 {
+                    let message = "The batch could not be analyzed because of compile errors.";
+                    let more = SqlError { state: 2, ..SqlError::new(11501, 16, message, 1) };
+                    tokens::put_error(&more, name, self.version, &mut reply.buffer);
+                }
                 failed = true;
             }
         }

@@ -113,13 +113,14 @@ impl Inner {
             lock(&self.connections)
                 .insert(number, Client { control: Arc::clone(&control), socket: copy, thread: None });
             let inner = Arc::clone(self);
-            let thread = std::thread::spawn(move || {
+            // Statements may be nested deeply.
+            let thread = std::thread::Builder::new().stack_size(32 << 20).spawn(move || {
                 session::serve(&stream, &inner, &control, number);
                 let _ = stream.shutdown(Shutdown::Both);
                 lock(&inner.connections).remove(&number);
             });
-            if let Some(connection) = lock(&self.connections).get_mut(&number) {
-                connection.thread = Some(thread);
+            if let (Ok(thread), Some(client)) = (thread, lock(&self.connections).get_mut(&number)) {
+                client.thread = Some(thread);
             }
         }
     }

@@ -57,9 +57,11 @@ pub(crate) fn open_for(
             _ => return Authorization::Allow,
         };
         let is_own = context.database_name == Some("temp") || table.starts_with("sqlite_");
+        // Who may read a view may read through it.
+        let is_known = |name: &str, tables: &[String]| tables.iter().any(|known| known.eq_ignore_ascii_case(name));
         let may_read = || match &user.tables {
             None => true,
-            Some(tables) => tables.iter().any(|known| known.eq_ignore_ascii_case(table)),
+            Some(tables) => is_known(table, tables) || context.accessor.is_some_and(|view| is_known(view, tables)),
         };
         if is_own
             || (permission == "SELECT" && (may_read() || table.is_empty()))

@@ -7,7 +7,8 @@ mod raw;
 use raw::{Raw, done, has, number};
 
 fn server() -> TdsServer {
-    let server = TdsServer::start(Options::default().user(User::new("reader", "r").reads(&["few"])).schema("cc"));
+    let server =
+        TdsServer::start(Options::default().user(User::new("reader", "r").reads(&["few", "seen"])).schema("cc"));
     server.execute(
         "CREATE TABLE few (id int NOT NULL PRIMARY KEY, name nvarchar(20), at datetime2(3), amount decimal(10,2));
          INSERT INTO few VALUES (1, 'eins', '2024-03-31 00:59:59.5', 1.5), (2, 'zwei', '2024-03-31 01:00:00', 2),
@@ -90,6 +91,16 @@ fn statements_give_rows() {
         ("SELECT id FROM few WHERE NOT (id = 1) AND id BETWEEN 1 AND 3 AND name LIKE N'z%'", 1),
         ("SELECT MAX(at) AS m, MIN(id) AS i, COUNT_BIG(*) AS n, AVG(amount) AS a FROM few", 1),
         ("SELECT id FROM few WHERE at > DATEADD(day, -1, GETDATE())", 0),
+        ("SELECT o.id FROM few f LEFT JOIN other o ON o.few_id = f.id", 4),
+        (
+            "SELECT q.s, q.d FROM (SELECT CAST(SUM(amount) AS float) AS s, CAST(at AS date) AS d FROM few GROUP BY CAST(at AS date)) q",
+            2,
+        ),
+        ("SELECT DISTINCT CAST(at AS date) AS d FROM few", 2),
+        (
+            "SELECT q.d FROM (SELECT CAST(at AS datetime2(0)) AS d FROM few) q WHERE q.d >= '2024-03-31T01:00:00' ORDER BY q.d",
+            2,
+        ),
         ("SELECT COALESCE(name, N'-') AS n, IIF(id > 1, 1, 0) AS i, CONCAT(name, N'x') AS c FROM few", 3),
     ] {
         let answer = client.batch(sql);
@@ -186,6 +197,14 @@ fn what_the_server_refuses_is_refused() {
         assert!(has(&answer, text), "{sql}: {}", String::from_utf8_lossy(&answer));
         assert_eq!(done(&answer).0 & 2, 2, "{sql}");
     }
+    // What is nested deeply, or long, ends no more than its statement.
+    let nested = (0..150).fold("SELECT id FROM few".to_owned(), |sql, _| format!("SELECT q.id FROM ({sql}) AS q"));
+    let parentheses = format!("SELECT {}1{} AS a", "(".repeat(199), ")".repeat(199));
+    let sum = format!("SELECT 1{} AS a", " + 1".repeat(20_000));
+    for sql in [nested, parentheses, "(".repeat(100_000), sum] {
+        client.batch(&sql);
+        assert_eq!(done(&client.batch("SELECT id FROM few")).2, 3);
+    }
     // A line is counted.
     let answer = client.batch("SELECT 1 AS a\nSELECT id,\n FROM few");
     assert!(answer.ends_with(&[3, 0, 0, 0, 0xFD, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), "{answer:?}");
@@ -227,7 +246,11 @@ fn a_batch_does_all_that_is_in_it() {
     }
     assert_eq!(reader.error("DROP TABLE few"), 262);
     assert_eq!(reader.error("SELECT q.id FROM (SELECT id FROM other) AS q"), 229);
+    assert_eq!(reader.error("SELECT COUNT(*) AS n FROM other"), 229);
     assert_eq!(done(&reader.batch("SELECT * FROM few")).2, 3);
+    // A view is read with the right on it, whatever is underneath; what it joins may be NULL.
+    client.batch("CREATE VIEW seen AS SELECT o.id FROM few f LEFT JOIN other o ON o.id = -f.id");
+    assert_eq!(done(&reader.batch("SELECT * FROM dbo.seen")), (0x10, 0xC1, 3));
 }
 
 #[test]
@@ -277,6 +300,8 @@ fn a_query_is_described_without_being_run() {
     let endless = "sp_describe_first_result_set N'WITH r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT n FROM r \
         OPTION (MAXRECURSION 0)'";
     assert!(has(&client.batch(endless), "tds_collation_sort_id"));
+    assert_eq!(number(&client.batch("sp_describe_first_result_set N'DELETE FROM few'")), 0);
+    assert_eq!(done(&client.batch("SELECT * FROM few")).2, 3);
     client.batch("SET FMTONLY ON");
     assert_eq!(done(&client.batch("SELECT * FROM few")), (0x10, 0xC1, 0));
     client.batch("SET FMTONLY OFF");
