@@ -3,9 +3,9 @@
 use crate::civil;
 use crate::error::{Outcome, SqlError};
 use crate::lexer::{Kind, Node, Token, commas};
-use crate::query::counted_name;
 use crate::translate::{Translator, literal, path_length, path_parts, quote};
 use crate::types::Type;
+use crate::with::counted_name;
 use crate::words;
 
 /// Functions of the server that the database has under another name.

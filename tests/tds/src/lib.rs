@@ -34,6 +34,7 @@ mod transport;
 mod types;
 mod values;
 mod wire;
+mod with;
 mod words;
 
 pub use options::{Encryption, Login, Options, User};
