@@ -2,11 +2,15 @@
 //! python-tds. Expected values are written by hand.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use injixo_test_tds::{Encryption, Options, TdsServer, User, Version};
+
+/// How long a client may take.
+const LONGEST: Duration = Duration::from_secs(60);
 
 const PASSWORD: &str = "Grün{;}=9";
 
@@ -25,11 +29,25 @@ fn output(mut command: Command, input: &str) -> String {
     let writer = std::thread::spawn(move || {
         let _ = stdin.write_all(input.as_bytes());
     });
-    let output = child.wait_with_output().expect("the client ends");
-    writer.join().expect("its input is written");
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stderr));
-    text
+    let (mut stdout, mut stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let errors = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stderr.read_to_end(&mut bytes);
+        bytes
+    });
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stdout.read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    let bytes = receiver.recv_timeout(LONGEST);
+    let _ = child.kill();
+    let _ = child.wait();
+    let _ = writer.join();
+    let errors = String::from_utf8_lossy(&errors.join().expect("its errors are read")).into_owned();
+    let bytes = bytes.unwrap_or_else(|_| panic!("{command:?} does not end: {errors}"));
+    String::from_utf8_lossy(&bytes).into_owned() + &errors
 }
 
 /// python-tds with statements, one a line. `size` is that of packets.
