@@ -115,6 +115,11 @@ impl Dialect {
             Family::MySql if column.type_name == "YEAR" => format!("CAST({name} AS SIGNED)"),
             // Only what is too long is cut, so that all else keeps its type.
             Family::Sqlite => format!("iif(length({name}) > {LONGEST_TEXT}, substr({name}, 1, {cut}), {name})"),
+            // As digits, which a text can hold.
+            Family::SqlServer if is_bytes(&column.type_name) => {
+                format!("CONVERT(varchar(1001), CAST({name} AS varbinary(500)), 2)")
+            }
+            Family::SqlServer if column.type_name.ends_with("money") => format!("CAST({name} AS decimal(19, 4))"),
             Family::SqlServer if is_text => format!("LEFT(CAST({name} AS nvarchar(max)), {cut})"),
             Family::Oracle if is_text => format!("SUBSTR({name}, 1, {cut})"),
             _ => name,
@@ -237,6 +242,11 @@ impl Statement {
         let text = format!("SELECT {} FROM ({}\n) q", list.join(", "), self.text);
         Self { text, ..self }
     }
+}
+
+/// Whether SQL Server calls bytes so.
+fn is_bytes(type_name: &str) -> bool {
+    ["binary", "varbinary", "image", "timestamp", "rowversion"].iter().any(|start| type_name.starts_with(start))
 }
 
 /// A mark for a text that becomes a value of the edge's type.

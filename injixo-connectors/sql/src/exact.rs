@@ -14,6 +14,17 @@ pub(crate) fn of_millionths(micros: i128) -> Cell<'static> {
     i64::try_from(micros).map_or(TOO_LARGE, Cell::Micros)
 }
 
+/// A number in the places behind the point that `scale` says, rounded to the millionth.
+pub(crate) fn scaled(value: i128, scale: u8) -> Cell<'static> {
+    if scale <= 6 {
+        let power = 10_i128.pow(6 - u32::from(scale));
+        return value.checked_mul(power).map_or(TOO_LARGE, of_millionths);
+    }
+    let power = 10_i128.pow(u32::from(scale.min(38)) - 6);
+    let half = if value < 0 { -(power / 2) } else { power / 2 };
+    value.checked_add(half).map_or(TOO_LARGE, |value| of_millionths(value / power))
+}
+
 /// `-123.25`, `.5`, to the millionth; `None` where it is no decimal.
 pub(crate) fn decimal(text: &str) -> Option<Cell<'static>> {
     let (negative, digits) = match text.as_bytes() {

@@ -62,12 +62,12 @@ pub async fn fill(db: &Db) {
     let (calls, states) = facts();
     for (queue, start, answered, seconds) in calls {
         let seconds = if answered { seconds.to_string() } else { "NULL".to_owned() };
-        let (answered, start) = (i32::from(answered), berlin(start));
-        db.run(&format!("INSERT INTO calls VALUES ({queue}, 'Queue {queue}', '{start}', {answered}, {seconds})")).await;
+        let (answered, start) = (i32::from(answered), db.clock(start));
+        db.run(&format!("INSERT INTO calls VALUES ({queue}, 'Queue {queue}', {start}, {answered}, {seconds})")).await;
     }
     for (agent, status, start, end) in states {
-        let (start, end) = (berlin(start), berlin(end));
-        db.run(&format!("INSERT INTO states VALUES ('{agent}', '{status}', '{start}', '{end}')")).await;
+        let (start, end) = (db.clock(start), db.clock(end));
+        db.run(&format!("INSERT INTO states VALUES ('{agent}', '{status}', {start}, {end})")).await;
     }
 }
 
@@ -126,8 +126,18 @@ pub fn from_seconds(at: Timestamp) -> String {
     format!("FROM_UNIXTIME({})", fractional(at))
 }
 
-/// In SQL Server, in a zone of its own.
-pub fn in_india(at: Timestamp) -> String {
-    let local = Timestamp::from_millis(at.millis() + 19_800_000).to_string();
-    format!("'{}+05:30'", local.trim_end_matches('Z'))
+/// As the stand-in for SQL Server keeps them: without zeros at the end of a fraction.
+fn moment(text: &str) -> String {
+    let text = text.trim_end_matches('Z').replace('T', " ");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// In the stand-in for SQL Server, by the clock of Berlin.
+pub fn local_moment(at: Timestamp) -> String {
+    format!("'{}'", moment(&berlin(at)))
+}
+
+/// In the stand-in for SQL Server, as an instant.
+pub fn utc_moment(at: Timestamp) -> String {
+    format!("'{} +00:00'", moment(&at.to_string()))
 }

@@ -92,6 +92,12 @@ pub async fn queries_that_can_only_do_harm_do_none(db: &Db, written: &Path) {
                 format!("SELECT {columns} FROM calls FOR UPDATE"),
             ]);
         }
+        "mssql" => queries.extend([
+            format!("WITH gone AS (SELECT * FROM calls) DELETE FROM gone SELECT {columns}"),
+            format!("SELECT {columns} INTO copied FROM calls"),
+            format!("SELECT {columns} FROM calls WHERE 1 = 1 DELETE FROM calls"),
+            "EXEC ('DELETE FROM calls')".to_owned(),
+        ]),
         _ => queries.extend([
             format!("WITH gone AS (DELETE FROM calls RETURNING 1) SELECT {columns} FROM gone"),
             format!("ATTACH '{path}' AS other"),

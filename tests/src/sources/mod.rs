@@ -152,6 +152,11 @@ impl Db {
         changed
     }
 
+    /// How a date-time without a zone is written, by the clock of Berlin.
+    pub fn clock(&self, at: Timestamp) -> String {
+        if self.kind == "mssql" { facts::local_moment(at) } else { facts::quoted_local(at) }
+    }
+
     /// The type of a date-time without a zone.
     pub fn local(&self) -> &'static str {
         match self.kind {

@@ -8,8 +8,8 @@ use injixo_connectors::core::{MemoryStore, Runtime};
 use injixo_core::testkit::{Fault, Suite};
 
 use super::facts::{
-    CALLS, STATES, Writes, facts, fill, for_kind, fractional, from_seconds, in_india, quoted_local, quoted_utc,
-    seconds, true_contacts, true_statuses,
+    CALLS, STATES, Writes, facts, fill, for_kind, fractional, from_seconds, local_moment, quoted_local, quoted_utc,
+    seconds, true_contacts, true_statuses, utc_moment,
 };
 use super::{Db, Threads, quarters, window};
 
@@ -95,9 +95,8 @@ pub async fn every_type_of_time_is_read(db: &Db) {
             ("TIMESTAMP(3)", from_seconds),
         ],
         "mssql" => &[
-            ("datetime2(3)", quoted_local),
-            ("datetimeoffset(3)", quoted_utc),
-            ("datetimeoffset(3)", in_india),
+            ("datetime2(3)", local_moment),
+            ("datetimeoffset(3)", utc_moment),
             ("bigint", seconds),
             ("int", seconds),
             ("decimal(16,3)", fractional),

@@ -149,9 +149,38 @@ const SQLITE: &[(&str, &str)] = &[
     ("CAST(x'41ff' AS TEXT)", "Odd(\"a text that is not Unicode\")"),
 ];
 
-const SQL_SERVER_TABLE: &str = "";
+const SQL_SERVER_TABLE: &str = "CREATE TABLE odd (t tinyint, s smallint, i int, big bigint, b bit, d decimal(19,0), n decimal(9,2), \
+    m money, sm smallmoney, f float, r real, g uniqueidentifier, vb varbinary(10), da date, ti time(7), \
+    dt datetime, sd smalldatetime, d2 datetime2(7), dto datetimeoffset(3), none int, nv nvarchar(20), vc varchar(20), \
+    nmax nvarchar(max)); INSERT INTO odd VALUES (255, -32768, -7, 9223372036854775807, 1, 9223372036854775807, -0.25, \
+    '922337203685477.5807', -1.5, 1711850400.123, 0.5, '6F9619FF-8B86-D011-B42D-00C04FC964FF', x'00FF10', \
+    '2024-02-29', '01:02:03.5', '2024-03-31 02:30:00.123', '2024-03-31 02:30:00', '2024-03-31 02:30:00.1239999', \
+    '2024-03-31 02:30:00.5 +05:30', NULL, 'Zoë ☕ 🦀', 'Zoë €', '')";
 
-const SQL_SERVER: &[(&str, &str)] = &[];
+const SQL_SERVER: &[(&str, &str)] = &[
+    ("t", "Int(255)"),
+    ("s", "Int(-32768)"),
+    ("i", "Int(-7)"),
+    ("big", LARGEST),
+    ("b", "Bool(true)"),
+    ("d", LARGEST),
+    ("n", "Micros(-250000)"),
+    ("sm", "Micros(-1500000)"),
+    ("f", "Float(1711850400.123)"),
+    ("r", "Float(0.5)"),
+    ("g", "Text(\"6F9619FF-8B86-D011-B42D-00C04FC964FF\")"),
+    ("vb", "Text(\"00FF10\")"),
+    ("da", "Local(2024-02-29T00:00:00)"),
+    ("ti", "Length(3723.5s)"),
+    ("dt", "Local(2024-03-31T02:30:00.123)"),
+    ("sd", "Local(2024-03-31T02:30:00)"),
+    ("d2", "Local(2024-03-31T02:30:00.123)"),
+    ("dto", "Instant(2024-03-30T21:00:00.500Z)"),
+    ("none", "Null"),
+    ("nv", "Text(\"Zoë ☕ 🦀\")"),
+    ("vc", "Text(\"Zoë €\")"),
+    ("nmax", "Text(\"\")"),
+];
 
 /// What is longer than a name may be stays too long, and is not kept whole.
 ///
