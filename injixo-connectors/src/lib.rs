@@ -9,13 +9,15 @@
 //! | --- | --- | --- |
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
-//! | `sql` | databases by a user's `SELECT`; needs at least one of the next three | no |
+//! | `sql` | databases by a user's `SELECT`; needs at least one of the next five | no |
 //! | `sql-postgres` | PostgreSQL databases | no |
 //! | `sql-mysql` | MySQL and MariaDB databases | no |
 //! | `sql-sqlite` | SQLite databases | no |
+//! | `sql-mssql` | Microsoft SQL Server | no |
+//! | `sql-odbc` | databases with a driver of ODBC; links `libodbc` | no |
 //! | `sqlite` | the store in one SQLite file | no |
 //! | `postgres` | the store in a PostgreSQL database | no |
-//! | `full` | all of these | no |
+//! | `full` | all of these but `sql-odbc` | no |
 
 pub use injixo_core as core;
 

@@ -120,7 +120,8 @@ impl Dialect {
                 format!("CONVERT(varchar(1001), CAST({name} AS varbinary(500)), 2)")
             }
             Family::SqlServer if column.type_name.ends_with("money") => format!("CAST({name} AS decimal(19, 4))"),
-            Family::SqlServer if is_text => format!("LEFT(CAST({name} AS nvarchar(max)), {cut})"),
+            // It counts halves of characters.
+            Family::SqlServer if is_text => format!("LEFT(CAST({name} AS nvarchar(max)), {})", 2 * cut),
             Family::Oracle if is_text => format!("SUBSTR({name}, 1, {cut})"),
             _ => name,
         }

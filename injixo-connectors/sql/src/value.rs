@@ -32,6 +32,14 @@ pub enum Cell<'a> {
 /// More characters than this are no name of anything.
 pub(crate) const LONGEST_TEXT: usize = 1_000;
 
+/// The first characters of a text: as many as show that it is too long.
+pub(crate) fn cut(text: &str) -> &str {
+    if text.len() <= LONGEST_TEXT {
+        return text;
+    }
+    text.char_indices().nth(LONGEST_TEXT + 1).map_or(text, |(end, _)| &text[..end])
+}
+
 impl std::fmt::Display for Cell<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -195,7 +195,7 @@ pub async fn long_texts_are_cut(db: &Db) {
                 let code = u32::from(text.chars().next().unwrap_or_default());
                 format!("replace(hex(zeroblob({length})), '00', char({code}))")
             }
-            "mssql" => format!("REPLICATE(CAST(N'{text}' AS nvarchar(max)), {length})"),
+            "mssql" => format!("N'{}'", text.repeat(length)),
             _ => format!("repeat('{text}', {length})"),
         };
         let found = cells(&mut session, &format!("SELECT {repeated} AS v")).await;

@@ -6,7 +6,7 @@ use tiberius::ColumnData;
 use tiberius::time::{DateTime2, Time};
 
 use crate::exact;
-use crate::value::Cell;
+use crate::value::{Cell, cut};
 
 const DAY: i64 = 86_400_000;
 /// Days from 0001-01-01 and from 1900-01-01 to 1970-01-01.
@@ -50,8 +50,9 @@ pub(super) fn decode<'r>(data: &'r ColumnData<'static>) -> Cell<'r> {
 }
 
 fn text(text: &str) -> Cell<'_> {
-    // The driver writes this in place of halves of characters.
-    if text.contains('\u{FFFD}') { Cell::Odd("a text that is not Unicode") } else { Cell::Text(text) }
+    let first = cut(text);
+    // The driver writes this in place of halves of characters. One at the end of a long text was cut there.
+    if first.contains('\u{FFFD}') { Cell::Odd("a text that is not Unicode") } else { Cell::Text(first) }
 }
 
 fn local(millis: i64) -> Cell<'static> {
@@ -105,10 +106,15 @@ mod tests {
 
     #[test]
     fn decimals_are_exact() {
-        let number = |value, scale| decode(&ColumnData::Numeric(Some(Numeric::new_with_scale(value, scale))));
-        assert_eq!(number(9_223_372_036_854_775_807, 0), Cell::Int(i64::MAX));
-        assert_eq!(number(-25, 2), Cell::Micros(-250_000));
-        assert_eq!(number(5, 7), Cell::Micros(1));
-        assert_eq!(number(i128::MAX, 0), Cell::Odd("a number that is too large"));
+        let number = |value, scale| {
+            let data = ColumnData::Numeric(Some(Numeric::new_with_scale(value, scale)));
+            format!("{:?}", decode(&data))
+        };
+        assert_eq!(number(9_223_372_036_854_775_807, 0), "Int(9223372036854775807)");
+        assert_eq!(number(-25, 2), "Micros(-250000)");
+        assert_eq!(number(5, 7), "Micros(1)");
+        assert_eq!(number(-5, 7), "Micros(-1)");
+        assert_eq!(number(4, 7), "Int(0)");
+        assert_eq!(number(i128::MAX, 0), "Odd(\"a number that is too large\")");
     }
 }

@@ -8,7 +8,7 @@ use odbc_api::buffers::{ColumnBuffer, ColumnarBuffer, Slice, TextColumn, TextCol
 use super::super::{Column, Kind, Rows};
 use crate::dialect::{Dialect, Family};
 use crate::exact::{decimal, length};
-use crate::value::{Cell, LONGEST_TEXT, Moment};
+use crate::value::{Cell, LONGEST_TEXT, Moment, cut};
 
 /// What a thread hands over.
 pub(super) enum Block {
@@ -123,7 +123,11 @@ impl Texts {
                 let column = buffer.column(column);
                 let field = match column.get(row) {
                     None => Field::Null,
-                    Some(units) => block.push(units, units.len() >= column.max_len()),
+                    // SQL Server counts halves of characters where it cuts.
+                    Some(units) => {
+                        let is_cut = units.len() >= column.max_len().min(U::MOST * (LONGEST_TEXT + 1));
+                        block.push(units, is_cut)
+                    }
                 };
                 block.fields.push(field);
             }
@@ -173,7 +177,7 @@ fn decode(dialect: Dialect, kind: Kind, text: &str) -> Cell<'_> {
     let odd = Cell::Odd("a value that is not of the column's type");
     let moment = || Moment::parse(text.trim()).map(|(moment, _)| moment);
     let cell = match kind {
-        Kind::Text | Kind::Other => Some(Cell::Text(text)),
+        Kind::Text | Kind::Other => Some(Cell::Text(cut(text))),
         Kind::Int | Kind::Decimal => decimal(text.trim()),
         Kind::Float => text.trim().parse().ok().map(Cell::Float),
         Kind::Bool => match text {
@@ -218,7 +222,7 @@ fn tagged(text: &str) -> Cell<'_> {
     match text.split_at_checked(1) {
         Some(("i", digits)) => digits.parse().map_or(unread, Cell::Int),
         Some(("r", digits)) => digits.parse().map_or(unread, Cell::Float),
-        Some(("t", text)) => Cell::Text(text),
+        Some(("t", text)) => Cell::Text(cut(text)),
         Some(("b", _)) => Cell::Odd("a BLOB"),
         _ => unread,
     }

@@ -62,7 +62,7 @@ impl Session<'_> {
     }
 
     /// Those whose name stands for one column only.
-    fn named<'c>(columns: &'c mut [Column], is_asked: impl Fn(&Column) -> bool) -> Vec<&'c mut Column> {
+    fn named(columns: &mut [Column], is_asked: impl Fn(&Column) -> bool) -> Vec<&mut Column> {
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         let is_single = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
         columns.iter_mut().filter(|column| is_asked(column) && is_single(&column.name)).collect()
