@@ -40,6 +40,11 @@ fn mistakes_in_queries_are_named() {
 }
 
 #[test]
+fn a_query_that_looks_at_all_rows_is_told() {
+    on(&KINDS, async |db| harm::a_query_that_looks_at_all_rows_is_told(&db).await);
+}
+
+#[test]
 fn queries_that_can_only_do_harm_do_none() {
     on(&KINDS, async |db| {
         let folder = tempfile::tempdir().unwrap();

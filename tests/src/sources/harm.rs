@@ -119,3 +119,33 @@ pub async fn queries_that_can_only_do_harm_do_none(db: &Db, written: &Path) {
         assert!(!written.exists(), "{}: {query}", db.kind);
     }
 }
+
+/// A check tells when the database looks at all rows of a large table, and not when an index leads to them.
+///
+/// # Panics
+///
+/// If it does otherwise.
+pub async fn a_query_that_looks_at_all_rows_is_told(db: &Db) {
+    let digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 \
+        UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
+    let numbers = format!(
+        "SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d FROM {digits} a, {digits} b, {digits} c, {digits} e, \
+         {digits} f"
+    );
+    db.run("CREATE TABLE large (at BIGINT NOT NULL, filled CHAR(60))").await;
+    db.run(&format!("INSERT INTO large (at) {numbers}")).await;
+    let query = "SELECT 'a' AS queueidentifier, 'a' AS queuename, at AS \"timestamp\", 1 AS answered FROM large";
+    let notes = async || {
+        let report = db.contacts(&for_kind(query, db.kind)).check(&Context::default()).await.expect("it is checked");
+        assert_eq!(report.problems, [""; 0], "{}", db.kind);
+        report.notes.join("\n")
+    };
+    let analyze = if db.kind == "mysql" { "ANALYZE TABLE large" } else { "ANALYZE large" };
+    db.run(analyze).await;
+    let found = notes().await;
+    assert!(found.contains("contacts: slow: the database looks at all rows"), "{}: {found}", db.kind);
+    db.run("CREATE INDEX large_at ON large (at)").await;
+    db.run(analyze).await;
+    let found = notes().await;
+    assert!(!found.contains("slow"), "{}: {found}", db.kind);
+}

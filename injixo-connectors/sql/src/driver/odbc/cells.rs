@@ -45,7 +45,7 @@ enum Field {
 pub(super) type Buffer<Unit> = ColumnarBuffer<TextColumn<Unit>>;
 
 /// So many bytes the buffers of a session take at most, however long its texts may be.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 1 << 20;
 const MOST_ROWS: usize = 1_000;
 
 /// What texts of a driver are made of.
