@@ -116,8 +116,9 @@ const MYSQL: &[(&str, &str)] = &[
     ("u", TOO_LARGE),
     ("ok", LARGEST),
     ("d", LARGEST),
-    ("z", "Odd(\"0000-00-00\")"),
-    ("zt", "Odd(\"0000-00-00\")"),
+    // The zero date stands for none.
+    ("z", "Null"),
+    ("zt", "Null"),
     ("dt", "Local(2024-03-31T02:30:00.123)"),
     ("ts", "Instant(2024-03-31T00:30:00.500Z)"),
     ("day", "Local(2024-02-29T00:00:00)"),

@@ -145,10 +145,15 @@ impl Driver for MySqlSession {
         let rows = bound(&explain).fetch_all(&mut self.inner).await;
         let rows = rows.map_err(|error| self.failed(&error))?;
         Ok(plan::mysql(rows.iter().map(|row| {
-            let text = |column: &str| row.try_get::<Option<String>, _>(column).ok().flatten().unwrap_or_default();
-            let count = row.try_get::<Option<i64>, _>("rows").ok().flatten().or_else(|| {
-                row.try_get::<Option<u64>, _>("rows").ok().flatten().and_then(|count| i64::try_from(count).ok())
-            });
+            // Servers give them types of their own: a count may be a text.
+            let text = |column: &str| {
+                let text = row.try_get_unchecked::<Option<String>, _>(column);
+                text.ok().flatten().unwrap_or_default()
+            };
+            let count = match row.try_get::<Option<u64>, _>("rows") {
+                Ok(count) => count.and_then(|count| i64::try_from(count).ok()),
+                Err(_) => row.try_get::<Option<i64>, _>("rows").unwrap_or_else(|_| text("rows").parse().ok()),
+            };
             (text("table"), text("type"), count.unwrap_or(0))
         })))
     }
@@ -185,8 +190,8 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
     };
     match cell {
         Ok(cell) => cell.unwrap_or(Cell::Null),
-        // The zero date, which is no date.
-        Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("0000-00-00"),
+        // The zero date is NULL for the driver; others without a month or a day are no dates.
+        Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("a date without a month or a day"),
         Err(_) => odd,
     }
 }

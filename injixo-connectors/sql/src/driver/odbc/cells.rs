@@ -204,9 +204,10 @@ fn decode(dialect: Dialect, kind: Kind, text: &str) -> Cell<'_> {
     };
     match cell {
         Some(cell) => cell,
-        // The zero date of MySQL, and what lies beyond all dates in PostgreSQL.
-        None if text.starts_with("0000-") => Cell::Odd("0000-00-00"),
+        // The zero date of MySQL stands for none, as in its other driver.
+        None if text.starts_with("0000-00-00") => Cell::Null,
         None if kind == Kind::Decimal && (text == "NaN" || text.ends_with("Infinity")) => Cell::Odd("NaN or infinity"),
+        // What lies beyond all dates in PostgreSQL.
         None if text.ends_with("infinity") => Cell::Odd("infinity"),
         None => odd,
     }
