@@ -9,15 +9,17 @@
 //! | --- | --- | --- |
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
-//! | `sql` | databases by a user's `SELECT`; needs at least one of the next three | no |
+//! | `sql` | databases by a user's `SELECT`; needs at least one of the next five | no |
 //! | `sql-postgres` | PostgreSQL databases | no |
 //! | `sql-mysql` | MySQL and MariaDB databases | no |
 //! | `sql-sqlite` | SQLite databases | no |
-//! | `genesys-engage` | Genesys Engage from its databases; needs one of the three too | no |
-//! | `sikom` | Sikom by a mapping of its tables; needs one of the three too | no |
+//! | `sql-mssql` | Microsoft SQL Server | no |
+//! | `sql-odbc` | databases with a driver of ODBC; links `libodbc` | no |
+//! | `genesys-engage` | Genesys Engage from its databases; needs a database too | no |
+//! | `sikom` | Sikom by a mapping of its tables; needs a database too | no |
 //! | `sqlite` | the store in one SQLite file | no |
 //! | `postgres` | the store in a PostgreSQL database | no |
-//! | `full` | all of these | no |
+//! | `full` | all of these but `sql-odbc` | no |
 
 pub use injixo_core as core;
 

@@ -2,6 +2,7 @@
 
 pub mod made;
 pub mod proxy;
+pub mod sources;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -8,6 +8,8 @@ use injixo_core::zone::{FoldPolicy, GapPolicy, Zone};
 use injixo_core::{Error, ErrorKind, Result, Secret};
 use serde::Deserialize;
 
+use crate::odbc_string;
+
 /// How a database is read. Every key is explained in `sample.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +61,15 @@ pub struct Connection {
     /// The file of an SQLite database.
     #[serde(default)]
     pub file: Option<PathBuf>,
+    /// The named instance of SQL Server, whose port the browser service knows.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// What an ODBC driver is told: `Driver=…;Server=…`. It may hold a password, therefore it is never shown.
+    #[serde(default)]
+    pub connection_string: Option<Secret>,
+    /// The data source of ODBC.
+    #[serde(default)]
+    pub dsn: Option<String>,
     /// Whether the connection is encrypted.
     #[serde(default)]
     pub tls: Tls,
@@ -89,6 +100,10 @@ pub enum Adapter {
     Mysql,
     /// A file of SQLite.
     Sqlite,
+    /// Microsoft SQL Server.
+    Mssql,
+    /// Any of them by a driver of ODBC.
+    Odbc,
 }
 
 /// Whether a connection is encrypted.
@@ -213,12 +228,53 @@ impl Connection {
     }
 
     fn mistakes(&self) -> Vec<&'static str> {
-        let is_file = self.adapter == Adapter::Sqlite;
+        let (is_file, is_odbc) = (self.adapter == Adapter::Sqlite, self.adapter == Adapter::Odbc);
+        let is_server = !is_file && !is_odbc;
+        let is_elsewhere = self.host != localhost() || self.port.is_some() || !self.database.is_empty();
+        let (string, dsn) = (self.connection_string.as_ref(), self.dsn.as_ref());
+        let string_has = |keys: &[&str]| string.is_some_and(|string| odbc_string::has(string.expose(), keys));
         let rules = [
-            (is_file == self.file.is_some(), "connection.file: the file of an SQLite database, for no other adapter"),
-            (is_file || !self.database.is_empty(), "connection.database: missing: the name of the database"),
-            (is_file || !self.user.is_empty(), "connection.user: missing: the user who reads"),
+            (
+                is_file == self.file.is_some(),
+                "connection.file: the file of an SQLite database with adapter = \"sqlite\", for no other adapter",
+            ),
+            (!is_server || !self.database.is_empty(), "connection.database: missing: the name of the database"),
+            (!is_server || !self.user.is_empty(), "connection.user: missing: the user who reads"),
             ((1..=3_600).contains(&self.request_secs), "connection.request_secs: expected 1 to 3600"),
+            (
+                self.adapter == Adapter::Mssql || self.instance.is_none(),
+                "connection.instance: for adapter = \"mssql\" only",
+            ),
+            (
+                self.instance.is_none() || self.port.is_none(),
+                "connection.port, instance: leave one of them: a named instance has the port that its server names",
+            ),
+            (
+                is_odbc || (string.is_none() && dsn.is_none()),
+                "connection.connection_string, dsn: for adapter = \"odbc\" only",
+            ),
+            (
+                !is_odbc || string.is_some() != dsn.is_some(),
+                "connection.connection_string, dsn: exactly one of them is needed for adapter = \"odbc\"",
+            ),
+            (
+                !is_odbc || !is_elsewhere,
+                "connection.host, port, database: with adapter = \"odbc\" they stand in the connection string or the data \
+                 source",
+            ),
+            (
+                !is_odbc || (self.tls == Tls::Prefer && self.ca_file.is_none()),
+                "connection.tls, ca_file: with adapter = \"odbc\" the driver encrypts: say it in the connection string or the \
+                 data source",
+            ),
+            (
+                self.user.is_empty() || !string_has(odbc_string::USER),
+                "connection.user: the connection string names a user as well: leave one of them",
+            ),
+            (
+                self.password.is_none() || !string_has(odbc_string::PASSWORD),
+                "connection.password: the connection string holds a password as well: leave one of them",
+            ),
         ];
         rules.into_iter().filter(|(holds, _)| !holds).map(|(_, mistake)| mistake).collect()
     }
@@ -297,6 +353,49 @@ mod tests {
         for mistake in ["connection.file", "connection.database", "connection.user", "request_secs", "interval_minutes"]
         {
             assert!(error.contains(mistake), "{mistake}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_a_connection_string_is_told() {
+        let mistakes = |connection: &str| {
+            let text = format!("time_zone = 'UTC'\ncontacts = {{ query = 'SELECT 1' }}\n[connection]\n{connection}");
+            let config = toml::from_str::<SqlConfig>(&text).unwrap();
+            let shown = format!("{config:?}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+            config.check().map_err(|error| error.message().to_owned())
+        };
+        for fine in [
+            "adapter = 'odbc'\nconnection_string = 'Driver=X;Server=Y;PWD=hunter2'\nuser = 'reader'",
+            "adapter = 'odbc'\nconnection_string = 'Driver=X;Description={UID=a;}'\nuser = 'reader'\npassword = 'hunter2'",
+            "adapter = 'odbc'\ndsn = 'ACD'\nuser = 'reader'\npassword = 'hunter2'",
+            "adapter = 'mssql'\nhost = 'acd'\ninstance = 'WFM'\ndatabase = 'acd'\nuser = 'reader'",
+        ] {
+            assert_eq!(mistakes(fine), Ok(()), "{fine}");
+        }
+        for (wrong, key) in [
+            ("adapter = 'odbc'", "connection.connection_string, dsn: exactly one"),
+            (
+                "adapter = 'odbc'\ndsn = 'A'\nconnection_string = 'Driver=X'",
+                "connection.connection_string, dsn: exactly one",
+            ),
+            ("adapter = 'odbc'\ndsn = 'A'\nhost = 'acd'", "connection.host, port, database"),
+            ("adapter = 'odbc'\ndsn = 'A'\nport = 1", "connection.host, port, database"),
+            ("adapter = 'odbc'\ndsn = 'A'\ndatabase = 'acd'", "connection.host, port, database"),
+            ("adapter = 'odbc'\ndsn = 'A'\nfile = 'x'", "connection.file"),
+            ("adapter = 'odbc'\ndsn = 'A'\ntls = 'require'", "connection.tls, ca_file"),
+            ("adapter = 'odbc'\ndsn = 'A'\ninstance = 'WFM'", "connection.instance: for"),
+            ("adapter = 'odbc'\nconnection_string = 'Driver=X; uid = a'\nuser = 'b'", "connection.user"),
+            (
+                "adapter = 'odbc'\nconnection_string = 'Driver=X;Pwd={hunter2}'\npassword = 'hunter2'",
+                "connection.password",
+            ),
+            ("adapter = 'postgres'\ndsn = 'A'\ndatabase = 'a'\nuser = 'b'", "connection.connection_string, dsn: for"),
+            ("adapter = 'mssql'\ninstance = 'WFM'\nport = 1\ndatabase = 'a'\nuser = 'b'", "connection.port, instance"),
+        ] {
+            let found = mistakes(wrong).unwrap_err();
+            assert!(found.starts_with(key) && !found.contains(';'), "{wrong}: {found}");
+            assert!(!found.contains("hunter2"), "{found}");
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Places {
     Literals,
     /// `?`
     Marks,
+    /// `CAST(? AS …)`: where drivers differ in what they take the type of a bare mark to be.
+    Casts,
     /// `@P1`, `@P2`, …
     Numbers,
 }
@@ -57,6 +59,8 @@ impl Dialect {
     pub const MYSQL: Self = Self { family: Family::MySql, places: Places::Marks };
     /// SQLite.
     pub const SQLITE: Self = Self { family: Family::Sqlite, places: Places::Marks };
+    /// Microsoft SQL Server.
+    pub const SQL_SERVER: Self = Self { family: Family::SqlServer, places: Places::Numbers };
 
     /// A name in quotes.
     #[must_use]
@@ -96,6 +100,11 @@ impl Dialect {
         let name = format!("q.{}", self.quoted(&column.name));
         let cut = LONGEST_TEXT + 1;
         let is_text = matches!(column.kind, Kind::Text | Kind::Other);
+        if self.places == Places::Casts
+            && let Some(as_text) = self.selected_as_text(&name, column)
+        {
+            return as_text;
+        }
         match self.family {
             // Blanks at the end of CHAR(n) say nothing; the cast takes them away.
             Family::Postgres if is_text => format!("left(CAST({name} AS text), {cut})"),
@@ -106,10 +115,44 @@ impl Dialect {
             Family::MySql if column.type_name == "YEAR" => format!("CAST({name} AS SIGNED)"),
             // Only what is too long is cut, so that all else keeps its type.
             Family::Sqlite => format!("iif(length({name}) > {LONGEST_TEXT}, substr({name}, 1, {cut}), {name})"),
-            Family::SqlServer if is_text => format!("LEFT(CAST({name} AS nvarchar(max)), {cut})"),
+            // As digits, which a text can hold.
+            Family::SqlServer if is_bytes(&column.type_name) => {
+                format!("CONVERT(varchar(1001), CAST({name} AS varbinary(500)), 2)")
+            }
+            Family::SqlServer if column.type_name.ends_with("money") => format!("CAST({name} AS decimal(19, 4))"),
+            // It counts halves of characters.
+            Family::SqlServer if is_text => format!("LEFT(CAST({name} AS nvarchar(max)), {})", 2 * cut),
             Family::Oracle if is_text => format!("SUBSTR({name}, 1, {cut})"),
             _ => name,
         }
+    }
+
+    /// What is read as text whatever it is: the databases write their values in ways that are known, their ODBC drivers do not.
+    fn selected_as_text(self, name: &str, column: &Column) -> Option<String> {
+        let text = match (self.family, column.kind) {
+            (Family::Postgres | Family::MySql, Kind::Text | Kind::Other) => return None,
+            (Family::Postgres, Kind::Length) if column.type_name == "interval" => format!(
+                "CASE WHEN date_trunc('month', {name}) = INTERVAL '0' THEN CAST(EXTRACT(EPOCH FROM {name}) AS text) ELSE \
+                 'months' END"
+            ),
+            (Family::Postgres, Kind::Length) => format!("CAST(EXTRACT(EPOCH FROM {name}) AS text)"),
+            (Family::Postgres, _) => format!("CAST({name} AS text)"),
+            // As a DOUBLE, of which all digits are written.
+            (Family::MySql, Kind::Float) => format!("CAST({name} + 0e0 AS CHAR)"),
+            // A BIT is a text of one byte otherwise.
+            (Family::MySql, Kind::Int) => format!("CAST({name} + 0 AS CHAR)"),
+            (Family::MySql, _) => format!("CAST({name} AS CHAR)"),
+            // Each value has a type of its own, whose first letter stands before it.
+            (Family::Sqlite, _) => {
+                format!("substr(typeof({name}), 1, 1) || substr({name}, 1, {})", LONGEST_TEXT + 1)
+            }
+            (Family::SqlServer, Kind::Instant) => format!("CONVERT(nvarchar(40), {name}, 121)"),
+            (Family::Oracle, Kind::Instant) => {
+                format!("TO_CHAR(SYS_EXTRACT_UTC({name}), 'YYYY-MM-DD HH24:MI:SS.FF3') || 'Z'")
+            }
+            (Family::SqlServer | Family::Oracle, _) => return None,
+        };
+        Some(text)
     }
 
     /// `SELECT list FROM (query) q`
@@ -148,6 +191,7 @@ impl Statement {
                 return;
             }
             Places::Marks => text.push('?'),
+            Places::Casts => text.push_str(cast(self.dialect.family, &edge)),
             Places::Numbers => {
                 let _ = write!(text, "@P{}", self.values.len() + 1);
             }
@@ -159,6 +203,22 @@ impl Statement {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The values as texts, in the form that [`Places::Casts`] takes.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let plain = |text: &str| text.replace('T', " ").trim_end_matches('Z').to_owned();
+        let text = |edge: &Edge| match edge {
+            Edge::Local(local) => plain(&local.to_string()),
+            Edge::Instant(instant) if self.dialect.family == Family::Postgres => instant.to_string(),
+            Edge::Instant(instant) if self.dialect.family == Family::SqlServer => {
+                format!("{} +00:00", plain(&instant.to_string()))
+            }
+            Edge::Instant(instant) => plain(&instant.to_string()),
+            Edge::Secs(secs) => secs.to_string(),
+            Edge::Text(text) => text.clone(),
+        };
+        self.values.iter().map(text).collect()
     }
 
     /// The first rows of it only.
@@ -182,5 +242,40 @@ impl Statement {
         let list: Vec<String> = columns.iter().map(|column| self.dialect.selected(column)).collect();
         let text = format!("SELECT {} FROM ({}\n) q", list.join(", "), self.text);
         Self { text, ..self }
+    }
+}
+
+/// Whether SQL Server calls bytes so.
+fn is_bytes(type_name: &str) -> bool {
+    ["binary", "varbinary", "image", "timestamp", "rowversion"].iter().any(|start| type_name.starts_with(start))
+}
+
+/// A mark for a text that becomes a value of the edge's type.
+fn cast(family: Family, edge: &Edge) -> &'static str {
+    let has_fraction = |millis: i64| millis % 1_000 != 0;
+    match (family, edge) {
+        (Family::Postgres, Edge::Local(_)) => "CAST(? AS timestamp)",
+        (Family::Postgres, Edge::Instant(_)) => "CAST(? AS timestamptz)",
+        (Family::Postgres, Edge::Secs(_)) => "CAST(? AS bigint)",
+        (Family::Postgres, Edge::Text(_)) => "CAST(? AS text)",
+        // The zone of the session is UTC.
+        (Family::MySql, Edge::Local(_) | Edge::Instant(_)) => "CAST(? AS DATETIME(3))",
+        (Family::MySql, Edge::Secs(_)) => "CAST(? AS SIGNED)",
+        (Family::Sqlite, Edge::Secs(_)) => "CAST(? AS INTEGER)",
+        (Family::MySql | Family::Sqlite | Family::Oracle, _) if matches!(edge, Edge::Text(_)) => "?",
+        (Family::Sqlite, _) => "?",
+        (Family::SqlServer, Edge::Local(_)) => "CAST(? AS datetime2(3))",
+        (Family::SqlServer, Edge::Instant(_)) => "CAST(? AS datetimeoffset(3))",
+        (Family::SqlServer, Edge::Secs(_)) => "CAST(? AS bigint)",
+        (Family::SqlServer, Edge::Text(_)) => "CAST(? AS varchar(40))",
+        // A column of the type DATE must not be converted to be compared, else its index is of no use.
+        (_, Edge::Local(local)) if has_fraction(local.millis()) => "TO_TIMESTAMP(?, 'YYYY-MM-DD HH24:MI:SS.FF3')",
+        (_, Edge::Local(_)) => "TO_DATE(?, 'YYYY-MM-DD HH24:MI:SS')",
+        (_, Edge::Instant(instant)) if has_fraction(instant.millis()) => {
+            "FROM_TZ(TO_TIMESTAMP(?, 'YYYY-MM-DD HH24:MI:SS.FF3'), 'UTC')"
+        }
+        (_, Edge::Instant(_)) => "FROM_TZ(TO_TIMESTAMP(?, 'YYYY-MM-DD HH24:MI:SS'), 'UTC')",
+        (_, Edge::Secs(_)) => "TO_NUMBER(?)",
+        (_, Edge::Text(_)) => "?",
     }
 }

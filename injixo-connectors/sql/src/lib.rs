@@ -10,9 +10,11 @@
 //! | `postgres` | PostgreSQL | no |
 //! | `mysql` | MySQL and MariaDB | no |
 //! | `sqlite` | files of SQLite | no |
+//! | `mssql` | Microsoft SQL Server | no |
+//! | `odbc` | PostgreSQL, MySQL, MariaDB, SQLite, Microsoft SQL Server and Oracle by a driver of ODBC; links `libodbc` | no |
 
 #![cfg_attr(
-    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql", feature = "odbc")),
     allow(dead_code, reason = "what only the drivers use that are left out")
 )]
 
@@ -22,6 +24,8 @@ mod contacts;
 pub mod database;
 mod dialect;
 mod driver;
+mod exact;
+mod odbc_string;
 mod query;
 mod read;
 mod rejected;

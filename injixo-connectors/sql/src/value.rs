@@ -11,7 +11,7 @@ pub enum Cell<'a> {
     Null,
     /// A whole number.
     Int(i64),
-    /// A decimal in millionths; saturating.
+    /// A decimal in millionths.
     Micros(i64),
     /// A floating point number.
     Float(f64),
@@ -32,6 +32,14 @@ pub enum Cell<'a> {
 /// More characters than this are no name of anything.
 pub(crate) const LONGEST_TEXT: usize = 1_000;
 
+/// The first characters of a text: as many as show that it is too long.
+pub(crate) fn cut(text: &str) -> &str {
+    if text.len() <= LONGEST_TEXT {
+        return text;
+    }
+    text.char_indices().nth(LONGEST_TEXT + 1).map_or(text, |(end, _)| &text[..end])
+}
+
 impl std::fmt::Display for Cell<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -50,16 +58,6 @@ impl std::fmt::Display for Cell<'_> {
 }
 
 impl<'a> Cell<'a> {
-    /// A decimal in millionths; a whole number where it is too large for these.
-    pub(crate) fn decimal(micros: i128) -> Self {
-        let odd = Self::Odd("a number that is too large");
-        match i64::try_from(micros) {
-            Ok(micros) => Self::Micros(micros),
-            Err(_) if micros % 1_000_000 == 0 => i64::try_from(micros / 1_000_000).map_or(odd, Self::Int),
-            Err(_) => odd,
-        }
-    }
-
     /// What names a queue, an agent or an activity; numbers as they are written. `None` for NULL.
     ///
     /// # Errors

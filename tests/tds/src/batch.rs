@@ -75,7 +75,7 @@ impl Session<'_> {
             let more = if is_last { 0 } else { DONE_MORE };
             let next = match step {
                 Step::Run(translated) => self.run(&translated, parameters, reply, kind, more)?,
-                Step::Call(nodes) => self.call(&nodes, reply, more)?,
+                Step::Call(nodes) => self.call(&nodes, parameters, reply, more)?,
                 other => {
                     let outcome = self.small_step(&other, reply);
                     if let Err(error) = &outcome {

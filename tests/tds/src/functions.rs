@@ -224,6 +224,12 @@ fn cast(context: &Context<'_>) -> Outcome<Value> {
 
 /// A value as another type.
 pub(crate) fn converted(value: ValueRef<'_>, kind: Type, style: i64) -> Outcome<Value> {
+    // Bytes as their digits, with 0x before them or without.
+    if let (ValueRef::Blob(bytes), 1 | 2, true) = (value, style, kind.is_text()) {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        let text = if style == 1 { format!("0x{digits}") } else { digits };
+        return converted(ValueRef::Text(text.as_bytes()), kind, 0);
+    }
     let text = values::text(value);
     let failed = |number: u32| {
         let message =

@@ -72,8 +72,14 @@ impl Session<'_> {
     }
 
     /// `EXEC name arguments` in a batch.
-    pub(crate) fn call(&mut self, nodes: &[Node], reply: &mut Reply<'_>, more: u16) -> io::Result<Next> {
-        match arguments(nodes) {
+    pub(crate) fn call(
+        &mut self,
+        nodes: &[Node],
+        variables: &[Parameter],
+        reply: &mut Reply<'_>,
+        more: u16,
+    ) -> io::Result<Next> {
+        match arguments(nodes, variables) {
             Ok((name, parameters)) => self.named(&name, parameters, reply, more),
             Err(error) => {
                 self.failure(&error, DoneKind::Done, reply);
@@ -299,8 +305,8 @@ impl Session<'_> {
     }
 }
 
-/// The name and the arguments of a call: `name @a = 1, N'text'`.
-fn arguments(nodes: &[Node]) -> Outcome<(String, Vec<Parameter>)> {
+/// The name and the arguments of a call: `name @a = 1, N'text', @variable`.
+fn arguments(nodes: &[Node], variables: &[Parameter]) -> Outcome<(String, Vec<Parameter>)> {
     let length = path_length(nodes);
     if length == 0 {
         return Err(nodes.first().map_or_else(|| SqlError::near("EXEC", 1), Node::unexpected));
@@ -327,6 +333,14 @@ fn arguments(nodes: &[Node]) -> Outcome<(String, Vec<Parameter>)> {
         let Node::Token(token) = value else { return Err(value.unexpected()) };
         let (kind, value) = match token.kind {
             Kind::Text => (Type::NVarCharMax, Value::Text(token.text.clone())),
+            Kind::Variable => {
+                let variable = variables.iter().find(|variable| variable.name.eq_ignore_ascii_case(&token.text));
+                let variable = variable.ok_or_else(|| {
+                    let message = format!("Must declare the scalar variable \"{}\".", token.text);
+                    SqlError::new(137, 15, message, token.line)
+                })?;
+                (variable.kind, variable.value.clone())
+            }
             Kind::Number => match token.text.parse::<i64>() {
                 Ok(number) => (Type::BigInt, Value::Integer(if is_negative { -number } else { number })),
                 Err(_) => (Type::Float, token.text.parse().map_or(Value::Null, Value::Real)),

@@ -1,7 +1,13 @@
 //! What the connector needs of a database, and how each database gives it.
 
+#[cfg(feature = "mssql")]
+mod mssql;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "odbc")]
+mod odbc;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "odbc"))]
+mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -93,7 +99,17 @@ pub(crate) async fn open(connection: &Connection) -> Result<Box<dyn Driver>> {
         Adapter::Mysql => Ok(Box::new(mysql::MySqlSession::open(connection).await?)),
         #[cfg(feature = "sqlite")]
         Adapter::Sqlite => Ok(Box::new(sqlite::SqliteSession::open(connection).await?)),
-        #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+        #[cfg(feature = "mssql")]
+        Adapter::Mssql => Ok(Box::new(mssql::MssqlSession::open(connection).await?)),
+        #[cfg(feature = "odbc")]
+        Adapter::Odbc => Ok(Box::new(odbc::OdbcSession::open(connection).await?)),
+        #[cfg(not(all(
+            feature = "postgres",
+            feature = "mysql",
+            feature = "sqlite",
+            feature = "mssql",
+            feature = "odbc"
+        )))]
         _ => Err(missing(connection.adapter)),
     }
 }
@@ -104,6 +120,9 @@ pub(crate) fn dialect(adapter: Adapter) -> Option<Dialect> {
         Adapter::Postgres => Some(Dialect::POSTGRES),
         Adapter::Mysql => Some(Dialect::MYSQL),
         Adapter::Sqlite => Some(Dialect::SQLITE),
+        Adapter::Mssql => Some(Dialect::SQL_SERVER),
+        // The driver knows.
+        Adapter::Odbc => None,
     }
 }
 
@@ -113,6 +132,8 @@ pub(crate) fn check_built(adapter: Adapter) -> Result<()> {
         Adapter::Postgres => cfg!(feature = "postgres"),
         Adapter::Mysql => cfg!(feature = "mysql"),
         Adapter::Sqlite => cfg!(feature = "sqlite"),
+        Adapter::Mssql => cfg!(feature = "mssql"),
+        Adapter::Odbc => cfg!(feature = "odbc"),
     };
     if is_built { Ok(()) } else { Err(missing(adapter)) }
 }
@@ -125,11 +146,11 @@ fn missing(adapter: Adapter) -> Error {
 }
 
 /// How many rows are taken between two looks at whether the engine is busy.
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql"))]
 const ROWS_BETWEEN_FLUSHES: usize = 1_024;
 
 /// No answer in time.
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql", feature = "odbc"))]
 fn timed_out(connection: &Connection) -> Error {
     let message = format!(
         "the database did not answer within {} s: add an index on the time column, ask for less, or raise \
@@ -139,7 +160,7 @@ fn timed_out(connection: &Connection) -> Error {
     Error::new(ErrorKind::Timeout, message)
 }
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "mssql"))]
 fn unreachable(connection: &Connection, port: u16, error: &std::io::Error) -> Error {
     let message = format!(
         "the database at {}:{port} cannot be reached, or the connection was lost: check host, port and firewall",

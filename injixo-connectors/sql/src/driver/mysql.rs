@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{NaiveDate, NaiveDateTime};
 use futures::TryStreamExt;
-use injixo_core::model::{Millis, Timestamp};
+use injixo_core::model::Timestamp;
 use injixo_core::zone::LocalTime;
 use injixo_core::{Error, ErrorKind, Result};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
@@ -12,9 +12,10 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, MySql, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, plan, timed_out, unreachable};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
+use crate::exact::{self, decimal, length};
 use crate::value::Cell;
 use crate::window::Edge;
 
@@ -64,7 +65,11 @@ impl MySqlSession {
                 return Err(session.failed(&error));
             }
         }
-        for begin in ["SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"] {
+        // Backslashes mean what they mean to the check of the query.
+        let backslashes = "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')";
+        for begin in
+            [backslashes, "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"]
+        {
             let begun = session.inner.execute(begin).await;
             begun.map_err(|error| session.failed(&error))?;
         }
@@ -138,18 +143,20 @@ impl Driver for MySqlSession {
 
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
         let explain = Statement { text: format!("EXPLAIN {}", statement.text), ..statement.clone() };
-        let plan = bound(&explain).fetch_all(&mut self.inner).await;
-        for row in plan.map_err(|error| self.failed(&error))? {
-            let access: Option<String> = row.try_get("type").unwrap_or_default();
-            let count = row.try_get::<Option<i64>, _>("rows").ok().flatten().or_else(|| {
-                row.try_get::<Option<u64>, _>("rows").ok().flatten().and_then(|count| i64::try_from(count).ok())
-            });
-            let table: Option<String> = row.try_get("table").unwrap_or_default();
-            if access.as_deref() == Some("ALL") && count.is_some_and(|count| count > 10_000) {
-                return Ok(Some(format!("all rows of {}", table.unwrap_or_default())));
-            }
-        }
-        Ok(None)
+        let rows = bound(&explain).fetch_all(&mut self.inner).await;
+        let rows = rows.map_err(|error| self.failed(&error))?;
+        Ok(plan::mysql(rows.iter().map(|row| {
+            // Servers give them types of their own: a count may be a text.
+            let text = |column: &str| {
+                let text = row.try_get_unchecked::<Option<String>, _>(column);
+                text.ok().flatten().unwrap_or_default()
+            };
+            let count = match row.try_get::<Option<u64>, _>("rows") {
+                Ok(count) => count.and_then(|count| i64::try_from(count).ok()),
+                Err(_) => row.try_get::<Option<i64>, _>("rows").unwrap_or_else(|_| text("rows").parse().ok()),
+            };
+            (text("table"), text("type"), count.unwrap_or(0))
+        })))
     }
 }
 
@@ -158,7 +165,7 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
     let cell = match column.kind {
         Kind::Int if column.type_name.ends_with("UNSIGNED") || column.type_name == "BIT" => row
             .try_get_unchecked::<Option<u64>, _>(index)
-            .map(|value| value.map(|value| Cell::Int(i64::try_from(value).unwrap_or(i64::MAX)))),
+            .map(|value| value.map(|value| exact::of_millionths(i128::from(value) * 1_000_000))),
         Kind::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(|value| value.map(Cell::Int)),
         Kind::Float if column.type_name == "FLOAT" => {
             row.try_get_unchecked::<Option<f32>, _>(index).map(|value| value.map(|value| Cell::Float(f64::from(value))))
@@ -184,31 +191,10 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
     };
     match cell {
         Ok(cell) => cell.unwrap_or(Cell::Null),
-        // The zero date, which is no date.
-        Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("0000-00-00"),
+        // The zero date is NULL for the driver; others without a month or a day are no dates.
+        Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("a date without a month or a day"),
         Err(_) => odd,
     }
-}
-
-/// A decimal with a sign.
-fn decimal(text: &str) -> Option<Cell<'static>> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 30 || !is_digits(whole) || !is_digits(fraction) {
-        return None;
-    }
-    let millionths: String = fraction.chars().chain("000000".chars()).take(6).collect();
-    let round = fraction.as_bytes().get(6).is_some_and(|digit| *digit >= b'5');
-    let micros = whole.parse::<i128>().ok()? * 1_000_000 + millionths.parse::<i128>().ok()? + i128::from(round);
-    Some(Cell::decimal(if negative { -micros } else { micros }))
-}
-
-/// `-hhh:mm:ss.ffffff`
-fn length(text: &str) -> Option<Cell<'static>> {
-    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let length = Cell::Text(rest).duration().ok()??;
-    Some(Cell::Length(if negative { Millis::new(-length.get()) } else { length }))
 }
 
 /// An error of the driver as one of ours: what to do about it, without what might be secret.
@@ -252,25 +238,4 @@ fn failed(connection: &Connection, error: &sqlx::Error) -> Error {
         None => Error::new(kind, message),
     };
     error.with("database", &connection.database)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_and_times_of_day_are_exact() {
-        assert_eq!(decimal("12.5"), Some(Cell::Micros(12_500_000)));
-        assert_eq!(decimal("-0.25"), Some(Cell::Micros(-250_000)));
-        assert_eq!(decimal("1711850400.123"), Some(Cell::Micros(1_711_850_400_123_000)));
-        assert_eq!(decimal("0.0000005"), Some(Cell::Micros(1)));
-        assert_eq!(decimal("-230000000000000001"), Some(Cell::Int(-230_000_000_000_000_001)));
-        assert_eq!(decimal("230000000000000001.5"), Some(Cell::Odd("a number that is too large")));
-        assert_eq!(decimal("9223372036854775808"), Some(Cell::Odd("a number that is too large")));
-        for wrong in ["x", "", "1e5", "1.x", "--1", "1.-5"] {
-            assert_eq!(decimal(wrong), None, "{wrong}");
-        }
-        assert_eq!(length("100:00:00.500000"), Some(Cell::Length(Millis::new(360_000_500))));
-        assert_eq!(length("-00:00:01"), Some(Cell::Length(Millis::new(-1_000))));
-    }
 }

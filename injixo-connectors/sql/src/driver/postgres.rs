@@ -10,9 +10,10 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, plan, timed_out, unreachable};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
+use crate::exact;
 use crate::value::Cell;
 
 pub(super) struct PostgresSession {
@@ -112,16 +113,9 @@ impl Driver for PostgresSession {
 
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
         let explain = format!("EXPLAIN {}", statement.text);
-        let plan = sqlx::query(AssertSqlSafe(explain)).persistent(false).fetch_all(&mut self.inner).await;
-        let plan = plan.map_err(|error| self.failed(&error))?;
-        let lines = plan.iter().filter_map(|row| row.try_get::<String, _>(0).ok());
-        let scans = lines.filter(|line| line.contains("Seq Scan"));
-        // Of a small table all rows are looked at anyway.
-        let is_large = |line: &String| {
-            let cost = line.split("..").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
-            cost.is_some_and(|cost| cost > 1_000.0)
-        };
-        Ok(scans.filter(is_large).map(|line| line.trim().to_owned()).next())
+        let lines = sqlx::query(AssertSqlSafe(explain)).persistent(false).fetch_all(&mut self.inner).await;
+        let lines = lines.map_err(|error| self.failed(&error))?;
+        Ok(plan::postgres(lines.iter().filter_map(|row| row.try_get::<String, _>(0).ok())))
     }
 }
 
@@ -243,7 +237,7 @@ fn decode<'b>(column: &Column, field: &'b [u8]) -> Cell<'b> {
         (Kind::Float, 8) => int8(field).map(|bits| Cell::Float(f64::from_bits(bits.cast_unsigned()))),
         (Kind::Bool, 1) => Some(Cell::Bool(field[0] != 0)),
         (Kind::Text | Kind::Other, _) => {
-            Some(std::str::from_utf8(field).map_or(Cell::Odd("a text that is not UTF-8"), Cell::Text))
+            Some(std::str::from_utf8(field).map_or(Cell::Odd("a text that is not Unicode"), Cell::Text))
         }
         // A date: infinite ones are the largest and the smallest.
         (Kind::Local, 4) => int4(field).map(|days| {
@@ -303,7 +297,7 @@ fn numeric(field: &[u8]) -> Option<Cell<'static>> {
     }
     let micros = micros + i128::from(round);
     let micros = if sign == 0x4000 { -micros } else { micros };
-    Some(Cell::decimal(micros))
+    Some(exact::of_millionths(micros))
 }
 
 /// An error of the driver as one of ours: what to do about it, without what might be secret.
@@ -377,11 +371,11 @@ mod tests {
         assert_eq!(number(-1, 0, &[0, 50]), "0.000001");
         assert_eq!(number(-1, 0, &[0, 49]), "0");
         assert_eq!(number(2, 0, &[1]), "100000000");
-        // The keys of some systems: too large for millionths, exact all the same.
-        assert_eq!(number(4, 0, &[922, 3372, 368, 5477, 5807]), "9223372036854775807");
-        assert_eq!(number(4, 0x4000, &[23, 0, 0, 0, 1]), "-230000000000000001");
-        assert_eq!(number(4, 0, &[23, 0, 0, 0, 1, 5000]), "a number that is too large");
+        // Beyond what millionths can hold: an identifier of 19 digits.
+        assert_eq!(number(4, 0, &[922, 3372, 368, 5477, 5807]), i64::MAX.to_string());
+        assert_eq!(number(4, 0x4000, &[922, 3372, 368, 5477, 5808]), i64::MIN.to_string());
         assert_eq!(number(4, 0, &[922, 3372, 368, 5477, 5808]), "a number that is too large");
+        assert_eq!(number(4, 0, &[922, 3372, 368, 5477, 5807, 5000]), "a number that is too large");
         assert_eq!(number(9, 0, &[1]), "a number that is too large");
         assert_eq!(number(0, 0xC000, &[]), "NaN or infinity");
     }

@@ -12,7 +12,7 @@ use sqlx::{
     ValueRef as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, plan, timed_out};
 use crate::config::Connection;
 use crate::dialect::{Dialect, Statement};
 use crate::value::Cell;
@@ -97,10 +97,9 @@ impl Driver for SqliteSession {
 
     async fn looks_at_all(&mut self, statement: &Statement) -> Result<Option<String>> {
         let explain = Statement { text: format!("EXPLAIN QUERY PLAN {}", statement.text), ..statement.clone() };
-        let plan = bound(&explain).fetch_all(&mut self.inner).await;
-        let plan = plan.map_err(|error| self.failed(&error))?;
-        let details = plan.iter().filter_map(|row| row.try_get::<String, _>("detail").ok());
-        Ok(details.into_iter().find(|detail| detail.starts_with("SCAN ") && !detail.contains("INDEX")))
+        let lines = bound(&explain).fetch_all(&mut self.inner).await;
+        let lines = lines.map_err(|error| self.failed(&error))?;
+        Ok(plan::sqlite(lines.iter().filter_map(|row| row.try_get::<String, _>("detail").ok())))
     }
 }
 
@@ -114,7 +113,7 @@ fn decode(row: &SqliteRow, index: usize) -> Cell<'_> {
         "BLOB" => return Cell::Odd("a BLOB"),
         _ => row.try_get_unchecked::<&str, _>(index).map(Cell::Text),
     };
-    cell.unwrap_or(Cell::Odd("a text that is not UTF-8"))
+    cell.unwrap_or(Cell::Odd("a text that is not Unicode"))
 }
 
 /// An error of the driver as one of ours: what to do about it.
