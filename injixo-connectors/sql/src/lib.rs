@@ -10,6 +10,7 @@
 //! | `postgres` | PostgreSQL | no |
 //! | `mysql` | MySQL and MariaDB | no |
 //! | `sqlite` | files of SQLite | no |
+//! | `testkit` | sessions without a database, for tests of connectors | no |
 
 #![cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
@@ -25,7 +26,11 @@ mod driver;
 mod query;
 mod read;
 mod rejected;
+#[cfg(test)]
+mod statements;
 mod statuses;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod value;
 mod verbose;
 mod window;
