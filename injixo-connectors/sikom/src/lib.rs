@@ -11,6 +11,8 @@ mod connector;
 mod contacts;
 mod lists;
 mod query;
+#[cfg(test)]
+mod statements;
 mod statuses;
 
 pub use crate::config::{

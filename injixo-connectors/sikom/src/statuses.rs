@@ -18,7 +18,7 @@ use crate::query;
 const AGENT: usize = 0;
 const STATUS: usize = 1;
 pub(crate) const STARTED: usize = 2;
-const ENDED: usize = 3;
+pub(crate) const ENDED: usize = 3;
 const SECONDS: usize = 4;
 const SCOPE: usize = 5;
 

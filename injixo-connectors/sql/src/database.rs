@@ -36,6 +36,12 @@ impl Session {
         Ok(Self(driver::open(connection).await?))
     }
 
+    /// Of a driver that is no database.
+    #[cfg(any(test, feature = "testkit"))]
+    pub(crate) fn of(driver: Box<dyn Driver>) -> Self {
+        Self(driver)
+    }
+
     /// How its SQL is written.
     #[must_use]
     pub fn dialect(&self) -> Dialect {

@@ -221,6 +221,12 @@ impl Statement {
         self.values.iter().map(text).collect()
     }
 
+    /// What stands in its places, in their order.
+    #[must_use]
+    pub fn values(&self) -> &[Edge] {
+        &self.values
+    }
+
     /// The first rows of it only.
     #[must_use]
     pub(crate) fn limited(mut self, rows: u32) -> Self {

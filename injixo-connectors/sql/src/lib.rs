@@ -12,6 +12,7 @@
 //! | `sqlite` | files of SQLite | no |
 //! | `mssql` | Microsoft SQL Server | no |
 //! | `odbc` | PostgreSQL, MySQL, MariaDB, SQLite, Microsoft SQL Server and Oracle by a driver of ODBC; links `libodbc` | no |
+//! | `testkit` | sessions without a database, for tests of connectors | no |
 
 #![cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "mssql", feature = "odbc")),
@@ -29,7 +30,11 @@ mod odbc_string;
 mod query;
 mod read;
 mod rejected;
+#[cfg(test)]
+mod statements;
 mod statuses;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod value;
 mod verbose;
 mod window;

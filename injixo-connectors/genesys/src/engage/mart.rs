@@ -28,7 +28,7 @@ impl Names {
     }
 
     /// The names in lower case, for databases that tell tables apart by it.
-    fn lower(&self) -> Self {
+    pub(crate) fn lower(&self) -> Self {
         Self { before: self.before.clone(), is_lower: true }
     }
 }

@@ -11,6 +11,8 @@ mod contacts;
 mod mart;
 mod people;
 mod stat_server;
+#[cfg(test)]
+mod statements;
 mod statuses;
 
 pub use self::config::{ContactRules, EngageConfig, HandleTime, Profile, StatusRules};
