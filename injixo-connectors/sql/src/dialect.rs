@@ -146,9 +146,14 @@ impl Dialect {
             (Family::Sqlite, _) => {
                 format!("substr(typeof({name}), 1, 1) || substr({name}, 1, {})", LONGEST_TEXT + 1)
             }
-            (Family::SqlServer, Kind::Instant) => format!("CONVERT(nvarchar(40), {name}, 121)"),
+            (Family::SqlServer, Kind::Local) => format!("CONVERT(nvarchar(40), {name}, 121)"),
+            // In UTC, without its offset; all digits, since a time that is rounded up may leave its window.
+            (Family::SqlServer, Kind::Instant) => {
+                format!("CONVERT(nvarchar(40), CAST(SWITCHOFFSET({name}, '+00:00') AS datetime2(7)), 121)")
+            }
+            (Family::SqlServer, Kind::Length) => format!("CAST({name} AS nvarchar(40))"),
             (Family::Oracle, Kind::Instant) => {
-                format!("TO_CHAR(SYS_EXTRACT_UTC({name}), 'YYYY-MM-DD HH24:MI:SS.FF3') || 'Z'")
+                format!("TO_CHAR(SYS_EXTRACT_UTC({name}), 'YYYY-MM-DD HH24:MI:SS.FF9') || 'Z'")
             }
             (Family::SqlServer | Family::Oracle, _) => return None,
         };

@@ -9,7 +9,7 @@ use crate::with::counted_name;
 use crate::words;
 
 /// Functions of the server that the database has under another name.
-const RENAMED: [(&str, &str); 14] = [
+const RENAMED: [(&str, &str); 15] = [
     ("LEFT", "tds_left"),
     ("RIGHT", "tds_right"),
     ("LEN", "tds_len"),
@@ -24,6 +24,7 @@ const RENAMED: [(&str, &str); 14] = [
     ("NEWID", "tds_newid"),
     ("SUBSTRING", "tds_substring"),
     ("DATALENGTH", "tds_datalength"),
+    ("SWITCHOFFSET", "tds_switchoffset"),
 ];
 
 /// Functions whose values are texts.

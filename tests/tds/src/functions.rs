@@ -40,6 +40,15 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
         let (from, to) = (at(start - 1), at(start.saturating_add(count.max(0)) - 1));
         Ok(Value::Text(String::from_utf16_lossy(&letters[from..to.max(from)])))
     })?;
+    add("tds_switchoffset", 2, |context| {
+        let (Some(from), Some(to)) = (moment(context, 0)?, text_or_null(context, 1)) else { return Ok(Value::Null) };
+        let wrong = || SqlError::new(9812, 16, "The timezone provided to builtin function switchoffset is invalid.", 1);
+        let to =
+            civil::parse(&format!("1900-01-01 00:00:00 {to}")).and_then(|moment| moment.offset).ok_or_else(wrong)?;
+        let by = i64::from(to - from.offset.unwrap_or(0)) * 60 * civil::SECOND;
+        let moved = Moment::from_total(from.total() + by, Some(to));
+        Ok(moved.map_or(Value::Null, |moment| Value::Text(moment.text())))
+    })?;
     add("tds_deeper", 2, |context| {
         let (depth, limit) = (number(context, 0).unwrap_or(0), number(context, 1).unwrap_or(0));
         if depth >= limit {

@@ -78,6 +78,10 @@ impl Translator<'_> {
             ("COUNT" | "DATEDIFF" | "DATEPART" | "LEN" | "CHARINDEX" | "YEAR" | "MONTH" | "DAY", _) => Some(Type::Int),
             ("COUNT_BIG" | "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "DATEDIFF_BIG", _) => Some(Type::BigInt),
             ("GETDATE" | "GETUTCDATE", _) => Some(Type::DateTime),
+            ("SWITCHOFFSET", [value, _]) => match self.type_of(value) {
+                Some(kind @ Type::DateTimeOffset(_)) => Some(kind),
+                _ => Some(Type::DateTimeOffset(7)),
+            },
             ("SYSDATETIME" | "SYSUTCDATETIME", _) => Some(Type::DateTime2(7)),
             ("DATEADD", [_, _, value]) => match self.type_of(value) {
                 Some(kind @ (Type::Date | Type::DateTime2(_) | Type::DateTimeOffset(_) | Type::SmallDateTime)) => {

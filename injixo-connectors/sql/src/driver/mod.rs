@@ -10,6 +10,8 @@ mod odbc;
 mod plan;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "mssql", feature = "odbc"))]
+mod sql_server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

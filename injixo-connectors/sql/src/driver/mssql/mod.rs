@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use self::errors::{failed, is_without_encryption};
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, timed_out, unreachable};
+use super::{Column, Driver, ROWS_BETWEEN_FLUSHES, Rows, sql_server, timed_out, unreachable};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
 use crate::value::Cell;
@@ -108,21 +108,6 @@ async fn connect(
     Client::connect(config, stream.compat_write()).await
 }
 
-/// What the server calls a type, without its length.
-fn kind(type_name: &str) -> Kind {
-    match type_name.split('(').next().unwrap_or_default() {
-        "tinyint" | "smallint" | "int" | "bigint" => Kind::Int,
-        "decimal" | "numeric" | "money" | "smallmoney" => Kind::Decimal,
-        "float" | "real" => Kind::Float,
-        "bit" => Kind::Bool,
-        "char" | "varchar" | "text" | "nchar" | "nvarchar" | "ntext" | "sysname" => Kind::Text,
-        "date" | "datetime" | "smalldatetime" | "datetime2" => Kind::Local,
-        "datetimeoffset" => Kind::Instant,
-        "time" => Kind::Length,
-        _ => Kind::Other,
-    }
-}
-
 /// The statement with its values.
 fn bound(statement: &Statement) -> Query<'_> {
     let mut query = Query::new(&statement.text);
@@ -176,7 +161,7 @@ impl Driver for MssqlSession {
             }
             let text = |column: &str| row.try_get::<&str, _>(column).ok().flatten().unwrap_or_default().to_owned();
             let type_name = text("system_type_name");
-            columns.push(Column { name: text("name"), kind: kind(&type_name), type_name });
+            columns.push(Column { name: text("name"), kind: sql_server::kind(&type_name), type_name });
         }
         Ok(columns)
     }

@@ -81,7 +81,7 @@ pub(super) fn failed(config: &Connection, family: Option<Family>, error: &odbc_a
         Some(Family::Sqlite) => by_sqlite(native, &text),
         Some(Family::SqlServer) => by_sql_server(native),
         // Before it is known the driver says in words what it cannot say by a state.
-        None => by_words(&text).or_else(|| by_mysql(native)),
+        None => by_words(&text).or_else(|| by_mysql(native)).or_else(|| by_sql_server(native)),
         Some(Family::Postgres) => by_words(&text),
         Some(Family::Oracle) => None,
     };

@@ -2,7 +2,7 @@
 
 use odbc_api::{DataType, Error, ResultSetMetadata};
 
-use super::super::{Column, Kind};
+use super::super::{Column, Kind, sql_server};
 use super::session::Session;
 use crate::dialect::{Family, Statement};
 
@@ -35,12 +35,6 @@ fn kind(family: Family, data_type: DataType) -> Kind {
         | DataType::WVarchar { .. }
         | DataType::LongVarchar { .. }
         | DataType::WLongVarchar { .. } => Kind::Text,
-        DataType::Other { data_type, .. } if family == Family::SqlServer => match data_type.0 {
-            // TIME and DATETIMEOFFSET of SQL Server.
-            -154 => Kind::Length,
-            -155 => Kind::Instant,
-            _ => Kind::Other,
-        },
         _ => Kind::Other,
     }
 }
@@ -59,6 +53,23 @@ impl Session<'_> {
             Family::Oracle => self.zones_of_oracle(statement, columns),
             Family::Sqlite | Family::SqlServer => Ok(()),
         }
+    }
+
+    /// SQL Server describes a statement itself, without running it; some drivers describe it only once it was run.
+    pub(super) fn described_by_sql_server(&self, statement: &Statement) -> Result<Vec<Column>, Error> {
+        // The places of values have a type also without them.
+        let text = statement.text.replace("CAST(? AS ", "CAST(NULL AS ").replace('\'', "''");
+        let describe = Statement::new(self.dialect);
+        let describe = Statement { text: format!("EXEC sp_describe_first_result_set N'{text}'"), ..describe };
+        let rows = self.texts(&describe)?;
+        // is_hidden, column_ordinal, name, is_nullable, system_type_id, system_type_name, …
+        let column = |row: Vec<Option<String>>| {
+            let field = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
+            let type_name = field(5);
+            let column = Column { name: field(2), kind: sql_server::kind(&type_name), type_name };
+            matches!(field(0).as_str(), "" | "0").then_some(column)
+        };
+        Ok(rows.into_iter().filter_map(column).collect())
     }
 
     /// Those whose name stands for one column only.

@@ -61,6 +61,9 @@ type Field = Option<String>;
 
 impl Session<'_> {
     fn columns(&self, select: &Statement) -> Result<Vec<Column>, odbc_api::Error> {
+        if self.dialect.family == Family::SqlServer {
+            return self.described_by_sql_server(select);
+        }
         let mut columns = {
             let mut prepared = self.connection.prepare(&select.text)?;
             kinds::described(self.dialect.family, &mut prepared)?
