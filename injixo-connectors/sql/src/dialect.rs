@@ -113,8 +113,17 @@ impl Dialect {
             Family::MySql if matches!(column.kind, Kind::Decimal | Kind::Length) => format!("CAST({name} AS CHAR)"),
             Family::MySql if column.type_name == "BIT" => format!("CAST({name} AS UNSIGNED)"),
             Family::MySql if column.type_name == "YEAR" => format!("CAST({name} AS SIGNED)"),
-            // Only what is too long is cut, so that all else keeps its type.
-            Family::Sqlite => format!("iif(length({name}) > {LONGEST_TEXT}, substr({name}, 1, {cut}), {name})"),
+            // Only what is too long is cut, so that all else keeps its type. To count or cut the characters of a text SQLite holds
+            // all of it in this process, but not to tell how many bytes it has: of those that are too long in any case just that
+            // is asked, in as many characters as are too long.
+            Family::Sqlite => {
+                let bytes = format!("octet_length({name})");
+                format!(
+                    "iif({bytes} > {most}, substr({bytes} || ' bytes' || printf('%{cut}s', ''), 1, {cut}), iif(length({name}) > \
+                     {LONGEST_TEXT}, substr({name}, 1, {cut}), {name}))",
+                    most = 4 * cut
+                )
+            }
             // As digits, which a text can hold.
             Family::SqlServer if is_bytes(&column.type_name) => {
                 format!("CONVERT(varchar(1001), CAST({name} AS varbinary(500)), 2)")

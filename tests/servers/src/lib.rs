@@ -109,7 +109,18 @@ impl PostgresServer {
     pub fn new() -> Self {
         let programs = programs();
         let client = Client::Postgres(programs.join("psql"));
-        Self(Server::new("postgres", &programs, "postgres", client))
+        Self(Server::new("postgres", &programs, "postgres", client, &[], &[]))
+    }
+
+    /// Starts a server that takes encrypted connections only, with that certificate and key in PEM.
+    pub fn encrypted_only(certificate: &str, key: &str) -> Self {
+        let programs = programs();
+        let client = Client::Postgres(programs.join("psql"));
+        let files =
+            [("server.pem", certificate), ("server.key", key), ("hba.conf", "hostssl all all 127.0.0.1/32 trust\n")];
+        let settings = ["ssl=on", "ssl_cert_file={}/server.pem", "ssl_key_file={}/server.key", "hba_file={}/hba.conf"];
+        let arguments = settings.map(|setting| format!("--{setting}"));
+        Self(Server::new("postgres", &programs, "postgres", client, &files, &arguments))
     }
 
     /// The URL of the database `postgres`.
@@ -142,10 +153,21 @@ impl Default for MariaDbServer {
 impl MariaDbServer {
     /// Starts a server.
     pub fn new() -> Self {
+        Self::with(&[], &["--skip-ssl".to_owned()])
+    }
+
+    /// Starts a server that takes encrypted connections only, with that certificate and key in PEM.
+    pub fn encrypted_only(certificate: &str, key: &str) -> Self {
+        let files = [("server.pem", certificate), ("server.key", key)];
+        let settings = ["ssl-cert={}/server.pem", "ssl-key={}/server.key", "require-secure-transport=ON"];
+        Self::with(&files, &settings.map(|setting| format!("--{setting}")))
+    }
+
+    fn with(files: &[(&str, &str)], arguments: &[String]) -> Self {
         let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/libexec"];
         let programs = places.iter().map(Path::new).find(|folder| folder.join("mariadbd").is_file());
         let programs = programs.expect("install the Debian package mariadb-server, or set INJIXO_TEST_MARIADB");
-        Self(Server::new("mariadb", programs, "mysql", Client::MariaDb))
+        Self(Server::new("mariadb", programs, "mysql", Client::MariaDb, files, arguments))
     }
 
     /// The URL of the server, without a database.
@@ -170,11 +192,29 @@ impl MariaDbServer {
 }
 
 impl Server {
-    fn new(kind: &str, programs: &Path, user: &'static str, client: Client) -> Self {
+    /// With files in its folder, and further arguments in which `{}` is that folder.
+    fn new(
+        kind: &str,
+        programs: &Path,
+        user: &'static str,
+        client: Client,
+        files: &[(&str, &str)],
+        arguments: &[String],
+    ) -> Self {
         let folder = folder(kind);
         let user = user_for(user);
         if let Some((_, uid)) = &user {
             chown(&folder, Some(*uid), None).expect("the folder can be given to the server's user");
+        }
+        let arguments = arguments.join("\n").replace("{}", &folder.display().to_string());
+        for (name, text) in files.iter().copied().chain([("arguments", arguments.as_str())]) {
+            let path = folder.join(name);
+            std::fs::write(&path, text).expect("a file can be written");
+            // A server takes no key that others may read.
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its rights can be set");
+            if let Some((_, uid)) = &user {
+                chown(&path, Some(*uid), None).expect("the file can be given to the server's user");
+            }
         }
         let mut command = Command::new("sh");
         command.args(["-c", include_str!("supervise.sh"), "sh", kind]).arg(&folder).arg(programs);
@@ -272,6 +312,8 @@ impl Client {
                 let parts = Parts::of(url);
                 let mut command = Command::new("mariadb");
                 command.args(["--no-defaults", "--protocol=tcp", "--batch", "--skip-column-names"]);
+                // Where the server can; whose certificate it is does not matter here.
+                command.args(["--ssl", "--skip-ssl-verify-server-cert"]);
                 command.arg(format!("--host={}", parts.host)).arg(format!("--port={}", parts.port));
                 command.arg(format!("--user={}", parts.user)).args(["--execute", statement]);
                 if !parts.password.is_empty() {

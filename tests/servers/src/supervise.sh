@@ -30,15 +30,19 @@ init() {
 serve() {
     port=$1
     shift
+    # What is wanted besides, an argument on each line.
+    further=$(cat "$folder/arguments" 2>/dev/null)
+    IFS='
+'
     case $kind in
     postgres)
         exec "$@" "$programs/postgres" -D "$folder/data" -p "$port" -c listen_addresses=127.0.0.1 \
-            -c unix_socket_directories= -c fsync=off -c full_page_writes=off -c max_connections=600
+            -c unix_socket_directories= -c fsync=off -c full_page_writes=off -c max_connections=600 $further
         ;;
     mariadb)
         exec "$@" "$programs/mariadbd" --no-defaults --datadir="$folder/data" --port="$port" --bind-address=127.0.0.1 \
             --socket="$folder/socket" --pid-file="$folder/pid" --skip-name-resolve --innodb-flush-log-at-trx-commit=0 \
-            --innodb-buffer-pool-size=256M --character-set-server=utf8mb4 --default-time-zone=-09:30
+            --innodb-buffer-pool-size=256M --character-set-server=utf8mb4 --default-time-zone=-09:30 $further
         ;;
     esac
 }

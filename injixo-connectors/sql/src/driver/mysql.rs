@@ -12,7 +12,7 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, MySql, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, plan, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, encryption, plan, timed_out, unreachable};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
 use crate::exact::{self, decimal, length};
@@ -201,18 +201,23 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
 fn failed(connection: &Connection, error: &sqlx::Error) -> Error {
     use ErrorKind::{ConfigInvalid, NotFound, PermissionDenied, Protocol, Unauthenticated, Unavailable, Unexpected};
     let port = connection.port.unwrap_or(PORT);
+    if let Some(error) = encryption(connection, error) {
+        return error;
+    }
     let number =
         error.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>());
     let number = number.map(sqlx::mysql::MySqlDatabaseError::number);
     let (kind, message) = match (error, number) {
         (sqlx::Error::Io(error), _) => return unreachable(connection, port, error),
-        (sqlx::Error::Tls(_), _) => (
-            ConfigInvalid,
-            "no encrypted connection to the database: check its certificate, connection.tls and ca_file",
-        ),
         (sqlx::Error::Protocol(message), _) if message.contains("cleartext") || message.contains("secure") => {
             (ConfigInvalid, "the server wants the password over an encrypted connection: set connection.tls to require")
         }
+        // MariaDB does not say whether it is for want of encryption.
+        (_, Some(1045 | 1698)) if connection.tls == Tls::Off => (
+            Unauthenticated,
+            "the database refused the user or the password: correct them; or it demands an encrypted connection: set \
+             connection.tls to require",
+        ),
         (_, Some(1045 | 1698)) => (Unauthenticated, "the database refused the user or the password: correct them"),
         (_, Some(1044 | 1142 | 1143 | 1227 | 1370)) => {
             (PermissionDenied, "the user may not read this: grant SELECT on it")

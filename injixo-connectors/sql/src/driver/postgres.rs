@@ -10,7 +10,7 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, plan, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, encryption, plan, timed_out, unreachable};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
 use crate::exact;
@@ -304,15 +304,18 @@ fn numeric(field: &[u8]) -> Option<Cell<'static>> {
 fn failed(connection: &Connection, error: &sqlx::Error) -> Error {
     use ErrorKind::{ConfigInvalid, NotFound, PermissionDenied, Protocol, Unauthenticated, Unavailable, Unexpected};
     let port = connection.port.unwrap_or(PORT);
+    if let Some(error) = encryption(connection, error) {
+        return error;
+    }
     let (kind, message) = match error {
         sqlx::Error::Io(error) => return unreachable(connection, port, error),
-        sqlx::Error::Tls(_) => (
-            ConfigInvalid,
-            "no encrypted connection to the database: check its certificate, connection.tls and ca_file",
-        ),
         sqlx::Error::Protocol(_) => return garbled(),
         sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
             "28P01" => (Unauthenticated, "the database refused the user or the password: correct them"),
+            // In English, unless the server speaks another language.
+            "28000" if connection.tls == Tls::Off && database.message().ends_with("no encryption") => {
+                (ConfigInvalid, "the server demands an encrypted connection: set connection.tls to require")
+            }
             "28000" => {
                 (Unauthenticated, "the database does not let this user in from here: correct the user or pg_hba.conf")
             }
