@@ -7,6 +7,9 @@ use crate::query::{Brackets, Lexis, Query};
 use crate::value::LONGEST_TEXT;
 use crate::window::Edge;
 
+/// A text of more bytes than this is not looked at.
+const HUGE: usize = 1 << 20;
+
 /// The kinds of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -114,14 +117,14 @@ impl Dialect {
             Family::MySql if column.type_name == "BIT" => format!("CAST({name} AS UNSIGNED)"),
             Family::MySql if column.type_name == "YEAR" => format!("CAST({name} AS SIGNED)"),
             // Only what is too long is cut, so that all else keeps its type. To count or cut the characters of a text SQLite holds
-            // all of it in this process, but not to tell how many bytes it has: of those that are too long in any case just that
-            // is asked, in as many characters as are too long.
+            // all of it in this process, but not to tell how many bytes it has: of huge ones just that is asked, in as many
+            // characters as are too long.
             Family::Sqlite => {
                 let bytes = format!("octet_length({name})");
                 format!(
                     "iif({bytes} > {most}, substr({bytes} || ' bytes' || printf('%{cut}s', ''), 1, {cut}), iif(length({name}) > \
                      {LONGEST_TEXT}, substr({name}, 1, {cut}), {name}))",
-                    most = 4 * cut
+                    most = HUGE
                 )
             }
             // As digits, which a text can hold.
