@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use injixo_connector_sql::Adapter;
 use injixo_connector_sql::database::{Dialect, Statement};
-use injixo_core::Result;
+use injixo_core::{Error, Result};
 
 use super::config::EngageConfig;
 use super::mart::{Names, find};
@@ -32,7 +32,12 @@ impl People {
             }
         }
         let names = Names::new(config.configuration_schema.as_deref().or(schema), prefix);
-        let Some((mut session, names, _)) = find(&connection, &names, "CFG_PERSON").await? else {
+        let found = find(&connection, &names, "CFG_PERSON").await;
+        let found = found.map_err(|error| match &config.configuration_database {
+            Some(_) => Error::new(error.kind(), format!("configuration_database: {error}")),
+            None => error,
+        });
+        let Some((mut session, names, _)) = found? else {
             return Ok(Self::default());
         };
         let mut people = HashMap::new();
