@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use injixo_connectors::core::aggregate::{self, Overlap};
-use injixo_connectors::core::model::{IntervalLength, Millis, Span, Timestamp, Window};
+use injixo_connectors::core::aggregate::{self, IntervalTable, Overlap};
+use injixo_connectors::core::model::{IntervalLength, Measures, Millis, QueueKey, Span, Timestamp, Window};
 use injixo_connectors::core::zone::{Grid, Zone};
 use injixo_connectors::core::{Error, Fill, Runtime};
 
@@ -58,22 +58,43 @@ pub async fn write_intervals(
         query = query.every(length);
     }
     let mut reader = query.open().await?;
-    out.write_all(b"queue,channel,start,offered,handled,handle_time\n")?;
+    interval_head(out)?;
     while let Some(intervals) = reader.next().await? {
         for interval in intervals {
-            if window.is_some_and(|window| !window.contains(interval.start)) {
-                continue;
+            if window.is_none_or(|window| window.contains(interval.start)) {
+                interval_line(&interval.queue, interval.start, &interval.measures, out)?;
             }
-            field(out, &interval.queue.id)?;
-            let measures = interval.measures;
-            write!(out, ",{},{},{},{},", interval.queue.channel, interval.start, measures.offered, measures.handled)?;
-            if measures.handled.is_zero() || !measures.handle_time.number.is_zero() {
-                write!(out, "{}", measures.handle_time.total)?;
-            }
-            out.write_all(b"\n")?;
         }
     }
     Ok(())
+}
+
+/// Writes intervals as [`write_intervals`] does, those that start in `window`.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn write_interval_table(table: &IntervalTable, window: Window, out: &mut impl Write) -> io::Result<()> {
+    interval_head(out)?;
+    for (queue, intervals) in table.queues() {
+        for (start, measures) in intervals.iter().filter(|(start, _)| window.contains(*start)) {
+            interval_line(queue, *start, measures, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn interval_head(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"queue,channel,start,offered,handled,handle_time\n")
+}
+
+fn interval_line(queue: &QueueKey, start: Timestamp, measures: &Measures, out: &mut impl Write) -> io::Result<()> {
+    field(out, &queue.id)?;
+    write!(out, ",{},{start},{},{},", queue.channel, measures.offered, measures.handled)?;
+    if measures.handled.is_zero() || !measures.handle_time.number.is_zero() {
+        write!(out, "{}", measures.handle_time.total)?;
+    }
+    out.write_all(b"\n")
 }
 
 /// Writes the timelines of an integration: `agent,activity,start,end`.

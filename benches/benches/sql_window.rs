@@ -6,11 +6,11 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use injixo_connectors::core::connector::ConnectorFactory;
-use injixo_connectors::core::model::{IntervalLength, Timestamp, Window};
-use injixo_connectors::core::{MemoryStore, Runtime};
+use injixo_connectors::core::connector::{ConnectorFactory, Context};
+use injixo_connectors::core::model::{Timestamp, Window};
+use injixo_connectors::core::read_intervals;
 use injixo_connectors::sql::Sql;
-use injixo_test_servers::{Parts, PostgresServer};
+use injixo_test_servers::{Parts, PostgresServer, programs};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -18,7 +18,7 @@ const BEGIN: i64 = 1_709_251_200;
 const RUNS: usize = 5;
 
 fn psql(url: &str, statement: &str) -> Result<(), Failure> {
-    let mut command = Command::new("psql");
+    let mut command = Command::new(programs().join("psql"));
     let done = command.args(["-X", "-q", "-d", url, "-c", statement]).stdout(Stdio::null()).status()?;
     if done.success() { Ok(()) } else { Err("psql failed".into()) }
 }
@@ -66,12 +66,8 @@ fn main() -> Result<(), Failure> {
 
         let connector = Sql::build(toml::from_str(&config)?)?;
         let (begun, cpu_before) = (Instant::now(), cpu()?);
-        let intervals = runtime.block_on(async {
-            let store = Runtime::new(MemoryStore::new());
-            let report = store.add("db", connector).await?.import_contacts(window).await?;
-            assert_eq!(i64::try_from(report.imported), Ok(rows));
-            store.intervals("db").every(IntervalLength::MINUTES_15).await
-        })?;
+        let (intervals, report) = runtime.block_on(read_intervals(&connector, window, &Context::default(), |_| {}))?;
+        assert_eq!(i64::try_from(report.imported), Ok(rows));
         assert!(!intervals.is_empty());
         reads.push(begun.elapsed());
         cpus.push(cpu()? - cpu_before);
@@ -82,7 +78,7 @@ fn main() -> Result<(), Failure> {
     let millions = rows as f64 / 1e6;
     println!("{rows} rows");
     println!("psql, binary COPY: {copy:.3} s");
-    println!("connector, to intervals in a store: {read:.3} s, {:.2} of the rate of psql", copy / read);
+    println!("connector, to intervals: {read:.3} s, {:.2} of the rate of psql", copy / read);
     println!("connector's processor time: {:.3} s per million rows", cpu / millions);
     Ok(())
 }

@@ -57,7 +57,7 @@ pub use injixo_model as model;
 
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Result};
-pub use crate::import::{FactCounts, ImportReport};
+pub use crate::import::{FactCounts, ImportReport, read_intervals};
 pub use crate::plan::{LookBack, Policy, Why};
 pub use crate::runtime::{
     Activity, AgentTimeline, BackFill, BlockedWindow, Change, Changes, Doing, Fill, Health, Integration,

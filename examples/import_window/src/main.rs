@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use injixo_connectors::core::aggregate::Overlap;
 use injixo_connectors::core::connector::{Connector, Context};
-use injixo_connectors::core::model::{IntervalLength, Timestamp, Window};
+use injixo_connectors::core::model::{IntervalLength, RejectedRow, Timestamp, Window};
 use injixo_connectors::core::zone::Grid;
-use injixo_connectors::core::{Fill, MemoryStore, Runtime};
+use injixo_connectors::core::{ImportReport, MemoryStore, Runtime, read_intervals};
 use injixo_workspace::{
-    Args, Rejects, StatusTimes, TableError, connector_from_file, is_broken_pipe, write_intervals, write_status_times,
+    Args, Rejects, StatusTimes, TableError, connector_from_file, is_broken_pipe, write_interval_table,
+    write_status_times,
 };
 
 const USAGE: &str = "\
@@ -69,7 +70,12 @@ async fn run() -> Result<ExitCode, Failure> {
     };
     let rejects = args.value("--rejects")?;
     nothing_else(args)?;
-    read(connector, &data, window, interval, rejects).await
+    let rejects = rejects.map(|path| Rejects::create(&path)).transpose()?;
+    match data.as_str() {
+        "contacts" => read_contacts(&*connector, window, interval, rejects).await,
+        "statuses" => read_statuses(connector, window, interval, rejects).await,
+        other => Err(format!("--data {other} is not possible, expected contacts or statuses").into()),
+    }
 }
 
 fn nothing_else(args: Args) -> Result<(), Failure> {
@@ -86,49 +92,69 @@ async fn check(connector: &Arc<dyn Connector>) -> Result<ExitCode, Failure> {
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn read(
-    connector: Arc<dyn Connector>,
-    data: &str,
+async fn read_contacts(
+    connector: &dyn Connector,
     window: Window,
     interval: Option<IntervalLength>,
-    rejects: Option<String>,
+    mut rejects: Option<Rejects>,
+) -> Result<ExitCode, Failure> {
+    let mut broken = None;
+    let watch = |row: &RejectedRow| {
+        let written = rejects.as_mut().map_or(Ok(()), |rejects| rejects.write(&row.source, row));
+        broken = broken.take().or(written.err());
+    };
+    let (mut table, report) = read_intervals(connector, window, &Context::default(), watch).await?;
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
+    if let Some(length) = interval {
+        table = table.roll_up(length)?;
+    }
+    finish(&report, rejects)?;
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    write_interval_table(&table, window, &mut out)?;
+    out.flush()?;
+    Ok(code(&report))
+}
+
+async fn read_statuses(
+    connector: Arc<dyn Connector>,
+    window: Window,
+    interval: Option<IntervalLength>,
+    mut rejects: Option<Rejects>,
 ) -> Result<ExitCode, Failure> {
     let (name, zone) = (connector.info().kind, connector.zone());
     let runtime = Runtime::new(MemoryStore::new());
-    let integration = runtime.add(name, connector).await?;
-    let report = match data {
-        "contacts" => integration.import_contacts(window).await?,
-        "statuses" => integration.import_statuses(window).await?,
-        other => return Err(format!("--data {other} is not possible, expected contacts or statuses").into()),
-    };
-    eprintln!("{report}");
-    if let Some(path) = rejects {
-        let mut file = Rejects::create(&path)?;
-        report.first_rejected.iter().try_for_each(|row| file.write(&row.source, row))?;
-        file.finish()?;
+    let report = runtime.add(name, connector).await?.import_statuses(window).await?;
+    if let Some(rejects) = &mut rejects {
+        report.first_rejected.iter().try_for_each(|row| rejects.write(&row.source, row))?;
     }
-    for row in report.first_rejected.iter().take(5) {
-        eprintln!("  {row}");
-    }
+    finish(&report, rejects)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let written = if data == "contacts" {
-        write_intervals(&runtime, name, (interval, Fill::Empty, &zone), Some(window), &mut out).await
-    } else {
-        let complete_to = report.window.map_or(window.to(), |window| window.to());
-        let times = StatusTimes {
-            grid: Grid::new(&zone, interval.unwrap_or(IntervalLength::MINUTES_15)),
-            overlap: Overlap::Shortest,
-            as_of: Some(complete_to),
-            logged_off: BTreeSet::new(),
-            window: Some(window),
-        };
-        write_status_times(&runtime, name, &times, &mut out).await
+    let complete_to = report.window.map_or(window.to(), |window| window.to());
+    let times = StatusTimes {
+        grid: Grid::new(&zone, interval.unwrap_or(IntervalLength::MINUTES_15)),
+        overlap: Overlap::Shortest,
+        as_of: Some(complete_to),
+        logged_off: BTreeSet::new(),
+        window: Some(window),
     };
-    match written {
+    match write_status_times(&runtime, name, &times, &mut out).await {
         Ok(()) => {}
         Err(TableError::Io(error)) => return Err(error.into()),
         Err(error) => return Err(error.into()),
     }
     out.flush()?;
-    Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    Ok(code(&report))
+}
+
+/// Says what was read.
+fn finish(report: &ImportReport, rejects: Option<Rejects>) -> Result<(), Failure> {
+    eprintln!("{report}");
+    report.first_rejected.iter().take(5).for_each(|row| eprintln!("  {row}"));
+    Ok(rejects.map_or(Ok(()), Rejects::finish)?)
+}
+
+fn code(report: &ImportReport) -> ExitCode {
+    if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) }
 }

@@ -66,11 +66,17 @@ impl<'a> Cell<'a> {
     pub fn name(self, digits: &'a mut String) -> Result<Option<&'a str>, Rule> {
         match self {
             Self::Null => Ok(None),
-            Self::Text(text) if text.chars().nth(LONGEST_TEXT).is_some() => Err(Rule::TooLong),
+            Self::Text(text) if text.len() > LONGEST_TEXT && text.chars().nth(LONGEST_TEXT).is_some() => {
+                Err(Rule::TooLong)
+            }
             Self::Text("") => Err(Rule::Required),
             Self::Text(text) if text.contains('\0') => Err(Rule::Nul),
             Self::Text(text) => Ok(Some(text)),
-            Self::Int(_) | Self::Micros(_) | Self::Bool(_) => {
+            Self::Int(value) => {
+                write_whole(value, digits);
+                Ok(Some(digits))
+            }
+            Self::Micros(_) | Self::Bool(_) => {
                 use std::fmt::Write;
                 digits.clear();
                 // Writing to a text does not fail.
@@ -182,6 +188,26 @@ impl<'a> Cell<'a> {
             _ => Err(Rule::Channel),
         }
     }
+}
+
+/// Writes a whole number: identifiers are numbers in many tables, and a queue is named by each row.
+fn write_whole(value: i64, out: &mut String) {
+    let mut digits = [0_u8; 20];
+    let (mut at, mut rest) = (digits.len(), value.unsigned_abs());
+    loop {
+        at -= 1;
+        // A digit.
+        digits[at] = b'0' + (rest % 10).to_le_bytes()[0];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.clear();
+    if value < 0 {
+        out.push('-');
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 /// 366 days, which is what a row may carry at most.

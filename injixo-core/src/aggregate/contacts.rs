@@ -73,7 +73,12 @@ impl Aggregator {
 
     /// Adds the contacts of a batch.
     pub fn add_contacts(&mut self, batch: &ContactBatch) {
-        let series = self.series_of(batch.queues());
+        let series = self.all_series_of(batch.queues());
+        self.add_contacts_of(&series, batch);
+    }
+
+    /// The same, where it is known already where the queues of the batch stand.
+    pub(crate) fn add_contacts_of(&mut self, series: &[usize], batch: &ContactBatch) {
         for (index, row) in batch.rows().iter().enumerate() {
             let series = &mut self.series[series[row.queue as usize]].1;
             if row.has_more() || self.attribution != Attribution::Started {
@@ -91,7 +96,12 @@ impl Aggregator {
     /// `DataInvalid` when a row does not fit into one interval: rows can be summed up, never split.
     pub fn add_interval_rows(&mut self, batch: &IntervalBatch) -> Result<()> {
         self.attribution = Attribution::AsDelivered;
-        let series = self.series_of(batch.queues());
+        let series = self.all_series_of(batch.queues());
+        self.add_interval_rows_of(&series, batch)
+    }
+
+    /// The same, where it is known already where the queues of the batch stand.
+    pub(crate) fn add_interval_rows_of(&mut self, series: &[usize], batch: &IntervalBatch) -> Result<()> {
         for (queue, row) in batch.rows() {
             let (key, series) = &mut self.series[series[*queue as usize]];
             series.add_interval(row, &mut self.cursor).map_err(|error| error.with("queue", &*key))?;
@@ -106,21 +116,19 @@ impl Aggregator {
         IntervalTable { grid: self.grid, attribution: self.attribution, series }
     }
 
-    fn series_of(&mut self, queues: &[QueueKey]) -> Vec<usize> {
-        let mut known = Vec::with_capacity(queues.len());
-        for queue in queues {
-            let next = self.series.len();
-            let index = match self.index.get(queue) {
-                Some(&index) => index,
-                None => {
-                    self.index.insert(queue.clone(), next);
-                    self.series.push((queue.clone(), Series::new()));
-                    next
-                }
-            };
-            known.push(index);
+    fn all_series_of(&mut self, queues: &[QueueKey]) -> Vec<usize> {
+        queues.iter().map(|queue| self.series_of(queue)).collect()
+    }
+
+    /// Where a queue stands.
+    pub(crate) fn series_of(&mut self, queue: &QueueKey) -> usize {
+        if let Some(&index) = self.index.get(queue) {
+            return index;
         }
-        known
+        let next = self.series.len();
+        self.index.insert(queue.clone(), next);
+        self.series.push((queue.clone(), Series::new()));
+        next
     }
 }
 
@@ -140,6 +148,15 @@ impl IntervalTable {
     /// The queues with the starts and measures of their intervals.
     pub fn queues(&self) -> impl Iterator<Item = (&QueueKey, &[(Timestamp, Measures)])> {
         self.series.iter().map(|(queue, cells)| (queue, cells.as_slice()))
+    }
+
+    /// The same without the intervals that start at `end` or later.
+    pub(crate) fn up_to(mut self, end: Timestamp) -> Self {
+        for (_, cells) in &mut self.series {
+            cells.truncate(cells.partition_point(|(start, _)| *start < end));
+        }
+        self.series.retain(|(_, cells)| !cells.is_empty());
+        self
     }
 
     /// How many intervals there are.

@@ -7,6 +7,7 @@
 mod budget;
 mod context;
 mod live;
+mod names;
 mod registry;
 mod writer;
 

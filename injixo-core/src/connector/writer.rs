@@ -1,12 +1,11 @@
 //! Where a source puts its rows.
 
-use std::collections::HashMap;
-
 use injixo_model::{
     Channel, Contact, ContactBatch, IntervalBatch, IntervalRow, Measures, Millis, Quantity, QueueKey, RejectedRow,
     Rule, Span, StatusBatch, Timestamp, Window,
 };
 
+use super::names::Names;
 use super::{Context, Progress};
 use crate::error::{Error, Result};
 use crate::zone::GridCursor;
@@ -72,10 +71,11 @@ pub struct RowWriter<'s> {
     contacts: ContactBatch,
     intervals: IntervalBatch,
     statuses: StatusBatch,
-    /// By channel and identifier.
-    queue_index: HashMap<Channel, HashMap<String, Result<u32, Rule>>>,
-    agent_index: HashMap<String, u32>,
-    status_index: HashMap<String, u32>,
+    /// The queues that were named, with their number in the batches or why their rows are rejected.
+    queues: Vec<(QueueKey, Result<u32, Rule>)>,
+    queue_index: Names,
+    agent_index: Names,
+    status_index: Names,
     /// What queues are called at present, by index.
     queue_names: Vec<Option<NamedRows>>,
     counts: Counts,
@@ -121,9 +121,10 @@ impl<'s> RowWriter<'s> {
             contacts: ContactBatch::new(),
             intervals: IntervalBatch::new(),
             statuses: StatusBatch::new(),
-            queue_index: HashMap::new(),
-            agent_index: HashMap::new(),
-            status_index: HashMap::new(),
+            queues: Vec::new(),
+            queue_index: Names::new(),
+            agent_index: Names::new(),
+            status_index: Names::new(),
             queue_names: Vec::new(),
             counts: Counts::default(),
             progress: (0, 0),
@@ -138,19 +139,29 @@ impl<'s> RowWriter<'s> {
     ///
     /// The rule by which the row must be [rejected](Self::reject): the queue holds another kind of data.
     pub fn queue(&mut self, id: &str, channel: Channel) -> Result<u32, Rule> {
-        let of_channel = self.queue_index.entry(channel).or_default();
-        if let Some(known) = of_channel.get(id) {
-            return *known;
+        let hash = self.queue_index.hash(id, channel as u8);
+        let known = self.queue_index.find(hash, |number| {
+            let key = &self.queues[number as usize].0;
+            key.channel == channel && key.id == id
+        });
+        if let Some(number) = known {
+            return self.queues[number as usize].1;
         }
         let key = QueueKey::new(id, channel);
         let index = match self.sink.refuses(&key) {
             Some(rule) => Err(rule),
             None => {
                 self.intervals.add_queue(key.clone());
-                Ok(self.contacts.add_queue(key))
+                Ok(self.contacts.add_queue(key.clone()))
             }
         };
-        of_channel.insert(id.to_owned(), index);
+        let number = u32::try_from(self.queues.len()).unwrap_or(u32::MAX);
+        self.queues.push((key, index));
+        let queues = &self.queues;
+        self.queue_index.insert(hash, number, |names, number| {
+            let key = &queues[number as usize].0;
+            names.hash(&key.id, key.channel as u8)
+        });
         index
     }
 
@@ -178,21 +189,25 @@ impl<'s> RowWriter<'s> {
 
     /// The index that stands for an external agent in this read.
     pub fn agent(&mut self, id: &str) -> u32 {
-        if let Some(&known) = self.agent_index.get(id) {
+        let hash = self.agent_index.hash(id, 0);
+        if let Some(known) = self.agent_index.find(hash, |number| self.statuses.agents()[number as usize] == id) {
             return known;
         }
         let index = self.statuses.add_agent(id);
-        self.agent_index.insert(id.to_owned(), index);
+        let held = self.statuses.agents();
+        self.agent_index.insert(hash, index, |names, number| names.hash(&held[number as usize], 0));
         index
     }
 
     /// The index that stands for an external status in this read.
     pub fn status(&mut self, id: &str) -> u32 {
-        if let Some(&known) = self.status_index.get(id) {
+        let hash = self.status_index.hash(id, 0);
+        if let Some(known) = self.status_index.find(hash, |number| self.statuses.statuses()[number as usize] == id) {
             return known;
         }
         let index = self.statuses.add_status(id);
-        self.status_index.insert(id.to_owned(), index);
+        let held = self.statuses.statuses();
+        self.status_index.insert(hash, index, |names, number| names.hash(&held[number as usize], 0));
         index
     }
 

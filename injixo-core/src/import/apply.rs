@@ -8,7 +8,7 @@ use injixo_model::{
 
 use super::job::{Job, Scope};
 use super::subjects::Subjects;
-use super::{FactCounts, ImportReport, NamedDays, SeenStatus, Staged, StagedFacts, Target};
+use super::{FactCounts, ImportReport, NamedDays, Rejections, SeenStatus, Staged, StagedFacts, Target};
 use crate::connector::{Context, Form};
 use crate::derive::{QueueState, encode_queue};
 use crate::error::{Error, ErrorKind, Result};
@@ -69,19 +69,8 @@ pub(crate) async fn commit(
     cx: &Context,
     is_known: &(dyn Fn(Option<(ImportRecord, bool)>) -> bool + Sync),
 ) -> Result<Option<ImportReport>> {
-    let Staged {
-        form,
-        zone,
-        facts,
-        names,
-        statuses,
-        called,
-        mut days,
-        first_last,
-        first_rejected,
-        rejected_by_rule,
-        ..
-    } = staged;
+    let Staged { form, zone, facts, names, statuses, called, mut days, first_last, rejections, .. } = staged;
+    let Rejections { first: first_rejected, by_rule: rejected_by_rule, .. } = rejections;
     let mut transaction = target.store.write().await?;
     target.guard.hold(&mut *transaction, target.integration).await?;
     if !record.key.is_empty() && is_known(transaction.last_import(record.stream, &record.key).await?) {

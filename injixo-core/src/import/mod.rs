@@ -2,6 +2,7 @@
 
 mod agents;
 mod apply;
+mod direct;
 mod job;
 mod live;
 mod report;
@@ -16,6 +17,8 @@ use injixo_model::{ContactBatch, IntervalBatch, QueueKey, RejectedRow, Rule, Spa
 
 pub(crate) use self::agents::timeline_within;
 pub(crate) use self::apply::{Guard, corrupt};
+pub use self::direct::read_intervals;
+pub(crate) use self::direct::{not_yet, truncated};
 pub(crate) use self::live::{keep_live, last_said};
 pub use self::report::{FactCounts, ImportReport};
 use self::stage::Stage;
@@ -67,7 +70,8 @@ pub(crate) async fn import_delivery(
     source.read(cx, delivery, &mut writer).await.map_err(|error| error.with("file", &delivery.name))?;
     let (counts, warnings) = writer.finish_with_warnings()?;
     if counts.good == 0 && counts.rejected > 0 {
-        return Err(nothing_good(delivery, &staged));
+        let message = staged.rejections.nothing_good();
+        return Err(Error::new(ErrorKind::DataInvalid, message).with("file", &delivery.name));
     }
     let record = ImportRecord {
         id: 0,
@@ -102,12 +106,6 @@ fn unchanged(delivery: &Delivery, stream: Stream) -> ImportReport {
     ImportReport { is_unchanged: true, ..ImportReport::empty(delivery.name.clone(), stream) }
 }
 
-fn nothing_good(delivery: &Delivery, staged: &Staged<'_>) -> Error {
-    let first = staged.first_rejected.first().map_or(String::new(), ToString::to_string);
-    let message = format!("not one row could be read, so nothing was imported; the first: {first}");
-    Error::new(ErrorKind::DataInvalid, message).with("file", &delivery.name)
-}
-
 /// The queues of an integration that hold another kind of data than `form`, with the rule that says so.
 fn refused_queues(queues: &[crate::store::Subject], form: Form) -> HashMap<QueueKey, Rule> {
     let refused = queues.iter().filter_map(|queue| {
@@ -134,7 +132,7 @@ pub(crate) struct Staged<'w> {
     form: Form,
     zone: Zone,
     refused: HashMap<QueueKey, Rule>,
-    watch: Box<dyn FnMut(&RejectedRow) + Send + 'w>,
+    rejections: Rejections<'w>,
     facts: StagedFacts,
     names: Vec<(String, injixo_model::Channel)>,
     statuses: Vec<SeenStatus>,
@@ -142,8 +140,36 @@ pub(crate) struct Staged<'w> {
     called: Vec<(u32, String, Timestamp, Timestamp)>,
     days: Vec<NamedDays>,
     first_last: Option<(Timestamp, Timestamp)>,
-    first_rejected: Vec<RejectedRow>,
-    rejected_by_rule: BTreeMap<Rule, u64>,
+}
+
+/// The rows that were rejected.
+pub(crate) struct Rejections<'w> {
+    watch: Box<dyn FnMut(&RejectedRow) + Send + 'w>,
+    first: Vec<RejectedRow>,
+    by_rule: BTreeMap<Rule, u64>,
+}
+
+impl<'w> Rejections<'w> {
+    fn new(watch: impl FnMut(&RejectedRow) + Send + 'w) -> Self {
+        Self { watch: Box::new(watch), first: Vec::new(), by_rule: BTreeMap::new() }
+    }
+
+    fn add(&mut self, row: &RejectedRow) {
+        (self.watch)(row);
+        *self.by_rule.entry(row.rule).or_default() += 1;
+        if self.first.len() < MOST_REJECTED {
+            self.first.push(row.clone());
+        }
+    }
+
+    fn nothing_good(&self) -> String {
+        let first = self.first.first().map_or(String::new(), ToString::to_string);
+        format!("not one row could be read, so nothing was imported; the first: {first}")
+    }
+}
+
+fn wrong_kind() -> Error {
+    Error::new(ErrorKind::Unexpected, "the source wrote another kind of rows than it announced")
 }
 
 enum StagedFacts {
@@ -207,15 +233,13 @@ impl<'w> Staged<'w> {
             form,
             zone: zone.clone(),
             refused,
-            watch: Box::new(watch),
+            rejections: Rejections::new(watch),
             facts,
             names: Vec::new(),
             statuses: Vec::new(),
             called: Vec::new(),
             days: Vec::new(),
             first_last: None,
-            first_rejected: Vec::new(),
-            rejected_by_rule: BTreeMap::new(),
         }
     }
 
@@ -230,10 +254,6 @@ impl<'w> Staged<'w> {
         let (first, last) = self.first_last.get_or_insert((at, at));
         (*first, *last) = ((*first).min(at), (*last).max(at));
     }
-
-    fn wrong_kind() -> Error {
-        Error::new(ErrorKind::Unexpected, "the source wrote another kind of rows than it announced")
-    }
 }
 
 impl RowSink for Staged<'_> {
@@ -241,7 +261,7 @@ impl RowSink for Staged<'_> {
         self.name_queues(batch.queues());
         for (index, row) in batch.rows().iter().enumerate() {
             self.note(row.queue, row.start);
-            let StagedFacts::Contacts(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
+            let StagedFacts::Contacts(stage) = &mut self.facts else { return Err(wrong_kind()) };
             stage.push(row.queue, batch.contact(index))?;
         }
         Ok(())
@@ -251,7 +271,7 @@ impl RowSink for Staged<'_> {
         self.name_queues(batch.queues());
         for (queue, row) in batch.rows() {
             self.note(*queue, row.start);
-            let StagedFacts::Rows(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
+            let StagedFacts::Rows(stage) = &mut self.facts else { return Err(wrong_kind()) };
             stage.push(*queue, *row)?;
         }
         Ok(())
@@ -266,18 +286,14 @@ impl RowSink for Staged<'_> {
         for (agent, span) in batch.rows() {
             self.note(*agent, span.start);
             self.statuses[span.status as usize].saw(span.start);
-            let StagedFacts::Statuses(stage) = &mut self.facts else { return Err(Self::wrong_kind()) };
+            let StagedFacts::Statuses(stage) = &mut self.facts else { return Err(wrong_kind()) };
             stage.push(*agent, *span)?;
         }
         Ok(())
     }
 
     fn rejected(&mut self, row: &RejectedRow) -> Result<()> {
-        (self.watch)(row);
-        *self.rejected_by_rule.entry(row.rule).or_default() += 1;
-        if self.first_rejected.len() < MOST_REJECTED {
-            self.first_rejected.push(row.clone());
-        }
+        self.rejections.add(row);
         Ok(())
     }
 

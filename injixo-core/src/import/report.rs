@@ -97,15 +97,18 @@ impl fmt::Display for ImportReport {
             write!(f, ", {} – {}", window.from(), window.to().before(Millis::new(1)))?;
         }
         let FactCounts { added, replaced, gone, unchanged } = self.facts;
-        write!(
-            f,
-            "; facts: {} added, {} replaced, {} gone, {} unchanged; {:.1} s",
-            Grouped(added),
-            Grouped(replaced),
-            Grouped(gone),
-            Grouped(unchanged),
-            self.elapsed.as_secs_f64()
-        )?;
+        // Without a store there are none.
+        if self.facts != FactCounts::default() {
+            write!(
+                f,
+                "; facts: {} added, {} replaced, {} gone, {} unchanged",
+                Grouped(added),
+                Grouped(replaced),
+                Grouped(gone),
+                Grouped(unchanged)
+            )?;
+        }
+        write!(f, "; {:.1} s", self.elapsed.as_secs_f64())?;
         for warning in &self.warnings {
             write!(f, "\n  note: {warning}")?;
         }

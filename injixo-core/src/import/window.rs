@@ -5,13 +5,14 @@ use std::sync::Arc;
 use injixo_model::{Timestamp, Window};
 
 use super::apply::{Speaks, commit};
-use super::{ImportReport, Staged, Target, refused_queues};
+use super::{ImportReport, Rejections, Staged, Target, refused_queues};
 use crate::connector::{
-    ContactSource, ContactWriter, Context, Counts, Form, Limits, RowWriter, StatusSource, StatusWriter, Stream,
+    ContactSource, ContactWriter, Context, Counts, Form, Limits, Outcome, RowSink, RowWriter, StatusSource,
+    StatusWriter, Stream,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ImportRecord, StreamId, SubjectKind};
-use crate::zone::Grid;
+use crate::zone::{Grid, Zone};
 
 /// A source that is read by windows.
 #[derive(Debug, Clone)]
@@ -79,32 +80,61 @@ pub(crate) async fn read_window(
         WindowSource::Statuses(_) => std::collections::HashMap::new(),
     };
     let mut staged = Staged::new(form, &target.zone, refused, |_| {});
-    let (outcome, (counts, warnings)) = match source {
+    let (outcome, counts, warnings) = read(source, window, &target.zone, &mut staged, cx).await?;
+    match how_it_ended(&outcome, window) {
+        Ended::Truncated => Ok(Read::Truncated),
+        _ if counts.good == 0 && counts.rejected > 0 => Err(nothing_good(&staged.rejections, window)),
+        Ended::NotYet => Ok(Read::NotYet),
+        Ended::Complete(window) => Ok(Read::Complete(Box::new(Answer { staged, window, began, counts, warnings }))),
+    }
+}
+
+/// Has a source write the rows of a window into `sink`.
+pub(crate) async fn read(
+    source: &WindowSource,
+    window: Window,
+    zone: &Zone,
+    sink: &mut dyn RowSink,
+    cx: &Context,
+) -> Result<(Outcome, Counts, Vec<String>)> {
+    let rows = RowWriter::new(cx, sink);
+    let (outcome, rows) = match source {
         WindowSource::Contacts(source) => {
-            let grid = match form {
-                Form::IntervalRows { length, .. } => Some(Grid::new(&target.zone, length).cursor()),
+            let grid = match source.form() {
+                Form::IntervalRows { length, .. } => Some(Grid::new(zone, length).cursor()),
                 Form::Contacts | Form::Statuses => None,
             };
-            let mut writer = ContactWriter { rows: RowWriter::new(cx, &mut staged), window, grid };
-            (source.read(cx, window, &mut writer).await?, writer.rows.finish_with_warnings()?)
+            let mut writer = ContactWriter { rows, window, grid };
+            (source.read(cx, window, &mut writer).await?, writer.rows)
         }
         WindowSource::Statuses(source) => {
-            let mut writer = StatusWriter { rows: RowWriter::new(cx, &mut staged), window };
-            (source.read(cx, window, &mut writer).await?, writer.rows.finish_with_warnings()?)
+            let mut writer = StatusWriter { rows, window };
+            (source.read(cx, window, &mut writer).await?, writer.rows)
         }
     };
+    let (counts, warnings) = rows.finish_with_warnings()?;
+    Ok((outcome, counts, warnings))
+}
+
+/// What an outcome says of its window.
+pub(crate) enum Ended {
+    Truncated,
+    NotYet,
+    /// Up to the end of this one.
+    Complete(Window),
+}
+
+pub(crate) fn how_it_ended(outcome: &Outcome, window: Window) -> Ended {
     if outcome.is_truncated {
-        return Ok(Read::Truncated);
-    }
-    if counts.good == 0 && counts.rejected > 0 {
-        let first = staged.first_rejected.first().map_or(String::new(), ToString::to_string);
-        let message = format!("not one row could be read, so nothing was imported; the first: {first}");
-        return Err(Error::new(ErrorKind::DataInvalid, message).with("window", window));
+        return Ended::Truncated;
     }
     let until = outcome.until.map(|until| Timestamp::from_millis(until.millis().div_euclid(QUARTER) * QUARTER));
     let complete = until.map_or(Ok(window), |until| Window::new(window.from(), until.min(window.to())));
-    Ok(complete
-        .map_or(Read::NotYet, |window| Read::Complete(Box::new(Answer { staged, window, began, counts, warnings }))))
+    complete.map_or(Ended::NotYet, Ended::Complete)
+}
+
+pub(crate) fn nothing_good(rejections: &Rejections<'_>, window: Window) -> Error {
+    Error::new(ErrorKind::DataInvalid, rejections.nothing_good()).with("window", window)
 }
 
 impl Answer {

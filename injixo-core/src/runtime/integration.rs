@@ -104,18 +104,11 @@ impl Integration {
         let record = self.runtime.store.read().await?.integration_by_id(self.id).await?;
         let guard = Guard { generation: record.map(|record| record.generation), lease: None };
         let target = Target { guard, ..self.target() };
-        let named = |message: &str, kind| Error::new(kind, message).with("window", window);
         let began = self.runtime.now().await?;
         match import::read_window(&target, &source, window, began, &self.cx).await? {
             Read::Complete(answer) => answer.commit(&target, false, &self.cx).await,
-            Read::Truncated => {
-                let message = "the external system cut the answer: ask for a shorter window";
-                Err(named(message, ErrorKind::DataInvalid))
-            }
-            Read::NotYet => {
-                let message = "the external system holds nothing of this window yet: try again later";
-                Err(named(message, ErrorKind::Unavailable))
-            }
+            Read::Truncated => Err(import::truncated(window)),
+            Read::NotYet => Err(import::not_yet(window)),
         }
     }
 

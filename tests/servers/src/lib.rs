@@ -370,8 +370,8 @@ impl Parts {
     }
 }
 
-/// The folder of the server's programs: the one in `PATH`, else the newest that Debian has installed.
-fn programs() -> PathBuf {
+/// The folder of PostgreSQL's programs: the one in `PATH`, else the newest that Debian has installed.
+pub fn programs() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).find(|folder| has_programs(folder));
     let debian = || {

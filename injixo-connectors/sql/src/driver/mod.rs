@@ -171,27 +171,18 @@ fn unreachable(connection: &Connection, port: u16, error: &std::io::Error) -> Er
     Error::new(ErrorKind::Unavailable, message).with("cause", error.kind())
 }
 
-/// What is wrong with the encryption of a connection, if an error is about it.
+/// The certificate of a server is refused.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn encryption(connection: &Connection, error: &sqlx::Error) -> Option<Error> {
-    let certificate = "no encrypted connection to the database: its certificate is not trusted or not for this host; check \
-                       connection.host and tls, and name its authority in ca_file";
-    let (message, cause) = match error {
-        sqlx::Error::Tls(cause) if cause.to_string().contains("does not support TLS") => {
-            let message = "the server offers no encrypted connection: have it set up there, or set connection.tls to prefer \
-                           or off";
-            return Some(Error::new(ErrorKind::ConfigInvalid, message).with("database", &connection.database));
-        }
-        sqlx::Error::Tls(cause) => (certificate, cause.to_string()),
-        // A certificate that is refused ends the exchange of keys.
-        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
-            let cause = cause.to_string();
-            if !cause.contains("certificate") {
-                return None;
-            }
-            (certificate, cause)
-        }
-        _ => return None,
-    };
-    Some(Error::new(ErrorKind::ConfigInvalid, message).with("cause", cause).with("database", &connection.database))
+fn untrusted(connection: &Connection, cause: &str) -> Error {
+    let message = "no encrypted connection to the database: its certificate is not trusted or not for this host; check \
+                   connection.host and tls, and name its authority in ca_file";
+    Error::new(ErrorKind::ConfigInvalid, message).with("cause", cause).with("database", &connection.database)
+}
+
+/// The server cannot encrypt.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn no_encryption(connection: &Connection) -> Error {
+    let message =
+        "the server offers no encrypted connection: have it set up there, or set connection.tls to prefer or off";
+    Error::new(ErrorKind::ConfigInvalid, message).with("database", &connection.database)
 }

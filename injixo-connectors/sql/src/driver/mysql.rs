@@ -12,7 +12,7 @@ use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Executor, MySql, Row as _, SqlSafeStr, Statement as _, TypeInfo as _,
 };
 
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, encryption, plan, timed_out, unreachable};
+use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, no_encryption, plan, timed_out, unreachable, untrusted};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
 use crate::exact::{self, decimal, length};
@@ -194,6 +194,22 @@ fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
         // The zero date is NULL for the driver; others without a month or a day are no dates.
         Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("a date without a month or a day"),
         Err(_) => odd,
+    }
+}
+
+/// What is wrong with the encryption of a connection, if an error is about it.
+fn encryption(connection: &Connection, error: &sqlx::Error) -> Option<Error> {
+    match error {
+        sqlx::Error::Tls(cause) if cause.to_string().contains("does not support TLS") => {
+            Some(no_encryption(connection))
+        }
+        sqlx::Error::Tls(cause) => Some(untrusted(connection, &cause.to_string())),
+        // A certificate that is refused ends the exchange of keys.
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+            let cause = cause.to_string();
+            cause.contains("certificate").then(|| untrusted(connection, &cause))
+        }
+        _ => None,
     }
 }
 

@@ -1,0 +1,422 @@
+//! The wire of PostgreSQL, protocol 3: signing in, simple queries, and rows out of blocks of bytes.
+//!
+//! A server sends one message per row of a `COPY`. They are looked at where they lie in the block that was read, so that a row costs
+//! neither an allocation nor a task.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// Why the wire is of no more use.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection failed or ended.
+    Io(io::Error),
+    /// The server offers no encryption.
+    NoEncryption,
+    /// The exchange of keys failed.
+    Encryption(io::Error),
+    /// The server wants to know the user in a way that is not known here.
+    SignIn,
+    /// The server refused something.
+    Refused(Refusal),
+    /// What was sent is not what PostgreSQL sends.
+    Garbled,
+}
+
+/// What a server says when it refuses something.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Whom to sign in, and to what.
+pub(super) struct Account<'a> {
+    pub(super) user: &'a str,
+    pub(super) password: &'a str,
+    pub(super) database: &'a str,
+    /// Settings of the session.
+    pub(super) options: &'a str,
+}
+
+/// Whether and how a connection is encrypted.
+pub(super) enum Encryption {
+    Off,
+    IfOffered(Arc<ClientConfig>),
+    Demanded(Arc<ClientConfig>),
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection that is signed in.
+pub(super) struct Wire {
+    stream: Stream,
+    inbox: Vec<u8>,
+    /// What is not looked at yet of the inbox.
+    from: usize,
+    to: usize,
+    outbox: BytesMut,
+}
+
+/// A message, still in the inbox.
+pub(super) struct Message<'b> {
+    pub(super) tag: u8,
+    pub(super) body: &'b [u8],
+}
+
+/// A column as the server describes it.
+pub(super) struct Described {
+    pub(super) name: String,
+    pub(super) type_oid: u32,
+}
+
+/// How much is read at once.
+const BLOCK: usize = 128 << 10;
+
+/// Longer rows are not held whole.
+const LONGEST_ROW: usize = BLOCK;
+
+/// Longer answers to anything but a `COPY` there are not.
+const LONGEST_MESSAGE: usize = 16 << 20;
+
+/// So much is kept of each value of a row that is not held whole: more than the longest text of a thousand characters.
+const KEPT: u32 = 8 << 10;
+
+/// The first message of the block that is there whole, and its length.
+#[inline]
+pub(super) fn first_message(block: &[u8]) -> Result<Option<(Message<'_>, usize)>, Failure> {
+    let Some(head) = block.first_chunk::<5>() else { return Ok(None) };
+    let whole = message_length(head)?;
+    Ok(block.get(5..whole).map(|body| (Message { tag: head[0], body }, whole)))
+}
+
+#[inline]
+fn message_length(head: &[u8; 5]) -> Result<usize, Failure> {
+    let length = i32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+    usize::try_from(length).ok().filter(|length| *length >= 4).map(|length| length + 1).ok_or(Failure::Garbled)
+}
+
+impl Wire {
+    /// Connects and signs in.
+    pub(super) async fn open(
+        host: &str,
+        port: u16,
+        encryption: Encryption,
+        account: &Account<'_>,
+    ) -> Result<Self, Failure> {
+        let mut tcp = TcpStream::connect((host, port)).await?;
+        tcp.set_nodelay(true)?;
+        let stream = match encryption {
+            Encryption::Off => Stream::Plain(tcp),
+            Encryption::IfOffered(tls) => {
+                if is_encryption_offered(&mut tcp).await? {
+                    encrypted(tcp, host, tls).await?
+                } else {
+                    Stream::Plain(tcp)
+                }
+            }
+            Encryption::Demanded(tls) => {
+                if !is_encryption_offered(&mut tcp).await? {
+                    return Err(Failure::NoEncryption);
+                }
+                encrypted(tcp, host, tls).await?
+            }
+        };
+        let mut wire = Self { stream, inbox: vec![0; BLOCK], from: 0, to: 0, outbox: BytesMut::new() };
+        wire.sign_in(account).await?;
+        Ok(wire)
+    }
+
+    async fn sign_in(&mut self, account: &Account<'_>) -> Result<(), Failure> {
+        let settings = [
+            ("user", account.user),
+            ("database", account.database),
+            ("application_name", "injixo"),
+            ("client_encoding", "UTF8"),
+            ("DateStyle", "ISO"),
+            ("options", account.options),
+        ];
+        frontend::startup_message(settings, &mut self.outbox)?;
+        self.send().await?;
+        let mut scram: Option<ScramSha256> = None;
+        loop {
+            let message = self.message().await?;
+            match message.tag {
+                b'R' => {
+                    let Some((kind, rest)) = message.body.split_first_chunk::<4>() else {
+                        return Err(Failure::Garbled);
+                    };
+                    match i32::from_be_bytes(*kind) {
+                        0 => continue,
+                        3 => frontend::password_message(account.password.as_bytes(), &mut self.outbox)?,
+                        5 => {
+                            let Ok(salt) = rest.try_into() else { return Err(Failure::Garbled) };
+                            let hash = md5_hash(account.user.as_bytes(), account.password.as_bytes(), salt);
+                            frontend::password_message(hash.as_bytes(), &mut self.outbox)?;
+                        }
+                        10 => {
+                            if !rest.split(|byte| *byte == 0).any(|name| name == SCRAM_SHA_256.as_bytes()) {
+                                return Err(Failure::SignIn);
+                            }
+                            let begun = ScramSha256::new(account.password.as_bytes(), ChannelBinding::unsupported());
+                            frontend::sasl_initial_response(SCRAM_SHA_256, begun.message(), &mut self.outbox)?;
+                            scram = Some(begun);
+                        }
+                        11 => {
+                            let Some(scram) = &mut scram else { return Err(Failure::Garbled) };
+                            scram.update(rest).map_err(|_| Failure::Garbled)?;
+                            frontend::sasl_response(scram.message(), &mut self.outbox)?;
+                        }
+                        12 => {
+                            let Some(scram) = &mut scram else { return Err(Failure::Garbled) };
+                            // The server knows the password too.
+                            scram.finish(rest).map_err(|_| Failure::Garbled)?;
+                            continue;
+                        }
+                        _ => return Err(Failure::SignIn),
+                    }
+                    self.send().await?;
+                }
+                b'E' => return Err(Failure::Refused(refusal(message.body))),
+                b'Z' => return Ok(()),
+                // Settings, notices, and the key that would end a query.
+                b'S' | b'N' | b'K' | b'v' => {}
+                _ => return Err(Failure::Garbled),
+            }
+        }
+    }
+
+    /// The columns of a statement, which is not run. It is one statement, else it is refused.
+    pub(super) async fn describe(&mut self, sql: &str) -> Result<Vec<Described>, Failure> {
+        frontend::parse("", sql, [], &mut self.outbox)?;
+        frontend::describe(b'S', "", &mut self.outbox)?;
+        frontend::sync(&mut self.outbox);
+        self.send().await?;
+        let mut columns = Vec::new();
+        let mut refused = None;
+        loop {
+            let message = self.message().await?;
+            match message.tag {
+                b'T' => columns = described(message.body).ok_or(Failure::Garbled)?,
+                b'E' => refused = Some(refusal(message.body)),
+                b'Z' => return refused.map_or(Ok(columns), |refused| Err(Failure::Refused(refused))),
+                // Parsed, its parameters, no columns, settings, notices.
+                b'1' | b't' | b'n' | b'S' | b'N' | b'A' => {}
+                _ => return Err(Failure::Garbled),
+            }
+        }
+    }
+
+    /// The first column of the rows of a statement, as text.
+    pub(super) async fn texts(&mut self, sql: &str) -> Result<Vec<String>, Failure> {
+        self.ask(sql).await?;
+        let (mut texts, mut refused) = (Vec::new(), None);
+        loop {
+            let message = self.message().await?;
+            match message.tag {
+                b'D' => texts.extend(first_text(message.body)),
+                b'E' => refused = Some(refusal(message.body)),
+                b'Z' => return refused.map_or(Ok(texts), |refused| Err(Failure::Refused(refused))),
+                b'T' | b'C' | b'I' | b'S' | b'N' | b'A' => {}
+                _ => return Err(Failure::Garbled),
+            }
+        }
+    }
+
+    /// Sends a statement.
+    pub(super) async fn ask(&mut self, sql: &str) -> Result<(), Failure> {
+        frontend::query(sql, &mut self.outbox)?;
+        self.send().await
+    }
+
+    async fn send(&mut self) -> Result<(), Failure> {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(&self.outbox).await?,
+            Stream::Tls(stream) => {
+                stream.write_all(&self.outbox).await?;
+                stream.flush().await?;
+            }
+        }
+        self.outbox.clear();
+        Ok(())
+    }
+
+    /// The next message.
+    async fn message(&mut self) -> Result<Message<'_>, Failure> {
+        let length = loop {
+            if let Some((_, length)) = first_message(self.block())? {
+                break length;
+            }
+            self.fill().await?;
+        };
+        let from = self.from;
+        self.from += length;
+        first_message(&self.inbox[from..self.to])?.map(|(message, _)| message).ok_or(Failure::Garbled)
+    }
+
+    /// What has come and is not taken yet.
+    pub(super) fn block(&self) -> &[u8] {
+        &self.inbox[self.from..self.to]
+    }
+
+    /// So much of the block was taken.
+    pub(super) fn take(&mut self, length: usize) {
+        self.from += length;
+    }
+
+    /// Whether the next message is a row of a `COPY` that is too long to be held whole.
+    pub(super) fn is_long_row(&self) -> Result<bool, Failure> {
+        let Some(head) = self.block().first_chunk::<5>() else { return Ok(false) };
+        Ok(head[0] == b'd' && message_length(head)? > LONGEST_ROW)
+    }
+
+    /// That row, with the begin of each of its values.
+    pub(super) async fn long_row(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut row = Vec::new();
+        let head = *self.peek(7).await?.first_chunk::<7>().ok_or(Failure::Garbled)?;
+        let mut left =
+            message_length(head.first_chunk().ok_or(Failure::Garbled)?)?.checked_sub(7).ok_or(Failure::Garbled)?;
+        let count = [head[5], head[6]];
+        row.extend(count);
+        self.take(7);
+        for _ in 0..i16::from_be_bytes(count) {
+            let length = *self.peek(4).await?.first_chunk::<4>().ok_or(Failure::Garbled)?;
+            self.take(4);
+            left = left.checked_sub(4).ok_or(Failure::Garbled)?;
+            let Ok(length) = u32::try_from(i32::from_be_bytes(length)) else {
+                row.extend(length);
+                continue;
+            };
+            left = left.checked_sub(length as usize).ok_or(Failure::Garbled)?;
+            let mut kept = length.min(KEPT);
+            let value = self.peek(length.min(KEPT + 1) as usize).await?;
+            // Not within a character.
+            while kept < length && kept > 0 && value[kept as usize] & 0xC0 == 0x80 {
+                kept -= 1;
+            }
+            row.extend(kept.to_be_bytes());
+            row.extend(&value[..kept as usize]);
+            self.skip(length as usize).await?;
+        }
+        if left == 0 { Ok(row) } else { Err(Failure::Garbled) }
+    }
+
+    /// The next bytes, which are not taken.
+    async fn peek(&mut self, length: usize) -> Result<&[u8], Failure> {
+        while self.block().len() < length {
+            self.fill().await?;
+        }
+        Ok(&self.inbox[self.from..self.from + length])
+    }
+
+    async fn skip(&mut self, mut length: usize) -> Result<(), Failure> {
+        loop {
+            let here = length.min(self.block().len());
+            self.take(here);
+            length -= here;
+            if length == 0 {
+                return Ok(());
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads more.
+    pub(super) async fn fill(&mut self) -> Result<(), Failure> {
+        if self.from > 0 {
+            self.inbox.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, self.to - self.from);
+        }
+        if self.to == self.inbox.len() {
+            if self.to > LONGEST_MESSAGE {
+                return Err(Failure::Garbled);
+            }
+            self.inbox.resize(self.inbox.len() * 2, 0);
+        }
+        let room = &mut self.inbox[self.to..];
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(room).await?,
+            Stream::Tls(stream) => stream.read(room).await?,
+        };
+        if read == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        self.to += read;
+        Ok(())
+    }
+}
+
+async fn is_encryption_offered(tcp: &mut TcpStream) -> Result<bool, Failure> {
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    tcp.write_all(&request).await?;
+    match tcp.read_u8().await? {
+        b'S' => Ok(true),
+        b'N' => Ok(false),
+        _ => Err(Failure::Garbled),
+    }
+}
+
+async fn encrypted(tcp: TcpStream, host: &str, tls: Arc<ClientConfig>) -> Result<Stream, Failure> {
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|error| Failure::Encryption(io::Error::other(error)))?;
+    let stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(Failure::Encryption)?;
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// The code and the message out of the fields of a refusal.
+pub(super) fn refusal(body: &[u8]) -> Refusal {
+    let mut refusal = Refusal::default();
+    for field in body.split(|byte| *byte == 0) {
+        let Some((tag, text)) = field.split_first() else { continue };
+        let text = || String::from_utf8_lossy(text).into_owned();
+        match tag {
+            b'C' => refusal.code = text(),
+            b'M' => refusal.message = text(),
+            _ => {}
+        }
+    }
+    refusal
+}
+
+fn described(body: &[u8]) -> Option<Vec<Described>> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut columns = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let name = String::from_utf8_lossy(&rest[..end]).into_owned();
+        // Table, column in it, type, its length, its modifier, format.
+        let (numbers, behind) = rest[end + 1..].split_first_chunk::<18>()?;
+        columns
+            .push(Described { name, type_oid: u32::from_be_bytes([numbers[6], numbers[7], numbers[8], numbers[9]]) });
+        rest = behind;
+    }
+    Some(columns)
+}
+
+/// The first value of a row, unless it is NULL.
+fn first_text(body: &[u8]) -> Option<String> {
+    let (length, rest) = body.get(2..)?.split_first_chunk::<4>()?;
+    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+    Some(String::from_utf8_lossy(rest.get(..length)?).into_owned())
+}
