@@ -70,6 +70,7 @@ impl ContactBatch {
     /// Adds a contact of the queue with that index.
     ///
     /// Counts above one contact are cut to one: more is an [`IntervalRow`].
+    #[inline]
     pub fn push(&mut self, queue: u32, contact: &Contact) {
         let extra = Extra {
             wait: contact.wait,
@@ -107,6 +108,7 @@ impl ContactBatch {
     /// # Panics
     ///
     /// If there is no such row.
+    #[inline]
     pub fn contact(&self, index: usize) -> Contact {
         let row = self.rows[index];
         let extra = self.extras.get(row.extra as usize);
@@ -139,6 +141,7 @@ impl ContactBatch {
     }
 }
 
+#[inline]
 fn part(quantity: Quantity) -> u32 {
     let micros = quantity.micros().clamp(0, Quantity::ONE.micros());
     u32::try_from(micros).unwrap_or(0)
@@ -163,6 +166,7 @@ impl IntervalBatch {
     }
 
     /// Adds a row of the queue with that index.
+    #[inline]
     pub fn push(&mut self, queue: u32, row: IntervalRow) {
         self.rows.push((queue, row));
     }
@@ -218,6 +222,7 @@ impl StatusBatch {
     }
 
     /// Adds a span of the agent with that index; its status is an index into [`statuses`](Self::statuses).
+    #[inline]
     pub fn push(&mut self, agent: u32, span: Span) {
         self.rows.push((agent, span));
     }
@@ -253,6 +258,7 @@ impl StatusBatch {
     }
 }
 
+#[inline]
 fn push_name<T>(names: &mut Vec<T>, name: T) -> u32 {
     // A dictionary of four thousand million names does not fit into memory.
     let index = u32::try_from(names.len()).unwrap_or(u32::MAX);

@@ -31,6 +31,7 @@ pub struct ContactId(pub u64);
 
 impl Contact {
     /// One contact offered at `start` and not handled.
+    #[inline]
     pub const fn offered(start: Timestamp) -> Self {
         Self {
             start,
@@ -46,6 +47,7 @@ impl Contact {
 
     /// The same contact, handled in `duration`.
     #[must_use]
+    #[inline]
     pub const fn handled(mut self, duration: Millis) -> Self {
         self.handled = Quantity::ONE;
         self.duration = Some(duration);
@@ -54,6 +56,7 @@ impl Contact {
 
     /// The same contact, answered after `wait`.
     #[must_use]
+    #[inline]
     pub const fn answered_after(mut self, wait: Millis) -> Self {
         self.wait = Some(wait);
         self

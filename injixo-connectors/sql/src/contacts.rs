@@ -36,6 +36,9 @@ const DURATION: usize = 5;
 const OFFERED: usize = 5;
 const HANDLING_TIME: usize = 6;
 
+/// The most columns that are wanted.
+const MOST_WANTED: usize = 7;
+
 const CONTACTS: [Wanted; 6] = [
     required("queueidentifier"),
     required("queuename"),
@@ -45,7 +48,7 @@ const CONTACTS: [Wanted; 6] = [
     optional("duration"),
 ];
 
-const INTERVALS: [Wanted; 7] = [
+const INTERVALS: [Wanted; MOST_WANTED] = [
     required("queueidentifier"),
     required("queuename"),
     required("timestamp"),
@@ -157,7 +160,8 @@ fn wanted_place(has_intervals: bool, column: &str) -> Option<usize> {
 impl Taking<'_, '_, '_> {
     fn fact(&mut self, cells: &[Cell<'_>]) -> Result<(), Wrong> {
         let Self { bound, resolver, grid, window, out, texts, .. } = self;
-        let cell = |wanted: usize| bound.cell(cells, wanted);
+        let cells = bound.wanted::<MOST_WANTED>(cells);
+        let cell = |wanted: usize| cells[wanted];
         let wrong = |wanted: &'static str| move |rule: Rule| (wanted, rule);
         let moment = cell(TIME).time().map_err(wrong("timestamp"))?.ok_or(("timestamp", Rule::Required))?;
         let start = moment.instant(resolver).map_err(wrong("timestamp"))?;
@@ -195,6 +199,7 @@ impl Taking<'_, '_, '_> {
     }
 }
 
+#[inline]
 fn contact(
     out: &mut ContactWriter<'_>,
     (identifier, name): (&str, Option<&str>),

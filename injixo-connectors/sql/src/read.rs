@@ -95,6 +95,7 @@ impl Bound {
     }
 
     /// Where a wanted column stands among the cells of a row.
+    #[inline]
     pub(crate) fn place(&self, wanted: usize) -> Option<usize> {
         self.places.get(wanted).copied().flatten()
     }
@@ -114,8 +115,21 @@ impl Bound {
         self.place(wanted).is_some()
     }
 
+    /// The cells of the first wanted columns in their order, NULL where the query has none.
+    #[inline]
+    pub(crate) fn wanted<'c, const N: usize>(&self, cells: &[Cell<'c>]) -> [Cell<'c>; N] {
+        let mut wanted = [Cell::Null; N];
+        for (wanted, place) in wanted.iter_mut().zip(&self.places) {
+            if let Some(cell) = place.and_then(|place| cells.get(place)) {
+                *wanted = *cell;
+            }
+        }
+        wanted
+    }
+
     /// The cell of a wanted column, NULL where the query has no such column.
     #[must_use]
+    #[inline]
     pub fn cell<'c>(&self, cells: &[Cell<'c>], wanted: usize) -> Cell<'c> {
         self.place(wanted).and_then(|place| cells.get(place).copied()).unwrap_or(Cell::Null)
     }

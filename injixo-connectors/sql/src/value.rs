@@ -33,6 +33,7 @@ pub enum Cell<'a> {
 pub(crate) const LONGEST_TEXT: usize = 1_000;
 
 /// The first characters of a text: as many as show that it is too long.
+#[inline]
 pub(crate) fn cut(text: &str) -> &str {
     if text.len() <= LONGEST_TEXT {
         return text;
@@ -63,14 +64,15 @@ impl<'a> Cell<'a> {
     /// # Errors
     ///
     /// The rule that is broken: too long, empty, or nothing that names something.
+    #[inline]
     pub fn name(self, digits: &'a mut String) -> Result<Option<&'a str>, Rule> {
         match self {
             Self::Null => Ok(None),
+            Self::Text("") => Err(Rule::Required),
             Self::Text(text) if text.len() > LONGEST_TEXT && text.chars().nth(LONGEST_TEXT).is_some() => {
                 Err(Rule::TooLong)
             }
-            Self::Text("") => Err(Rule::Required),
-            Self::Text(text) if text.contains('\0') => Err(Rule::Nul),
+            Self::Text(text) if has_nul(text.as_bytes()) => Err(Rule::Nul),
             Self::Text(text) => Ok(Some(text)),
             Self::Int(value) => {
                 write_whole(value, digits);
@@ -92,6 +94,7 @@ impl<'a> Cell<'a> {
     /// # Errors
     ///
     /// `Quantity` where it is no count.
+    #[inline]
     pub fn count(self) -> Result<Option<Quantity>, Rule> {
         let micros = match self {
             Self::Null => return Ok(None),
@@ -116,6 +119,7 @@ impl<'a> Cell<'a> {
     /// # Errors
     ///
     /// `Duration` where it is no length of time.
+    #[inline]
     pub fn duration(self) -> Result<Option<Millis>, Rule> {
         let millis = match self {
             Self::Null => return Ok(None),
@@ -134,6 +138,7 @@ impl<'a> Cell<'a> {
     /// # Errors
     ///
     /// `Date` where it is no time, `DateRange` where it lies too far away.
+    #[inline]
     pub fn time(self) -> Result<Option<Moment>, Rule> {
         let moment = match self {
             Self::Null => return Ok(None),
@@ -156,6 +161,7 @@ impl<'a> Cell<'a> {
 
     /// A whole number, as keys and flags are; `None` for NULL and for what is none.
     #[must_use]
+    #[inline]
     pub fn whole(self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(value),
@@ -181,6 +187,7 @@ impl<'a> Cell<'a> {
     /// # Errors
     ///
     /// `Channel` where it names none.
+    #[inline]
     pub fn channel(self) -> Result<Option<Channel>, Rule> {
         match self {
             Self::Null => Ok(None),
@@ -190,7 +197,21 @@ impl<'a> Cell<'a> {
     }
 }
 
+/// Whether one of the bytes is zero; eight of them at a time.
+#[inline]
+fn has_nul(bytes: &[u8]) -> bool {
+    let has = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080 != 0
+    };
+    match bytes.last_chunk::<8>() {
+        None => bytes.contains(&0),
+        Some(last) => bytes.as_chunks::<8>().0.iter().any(has) || has(last),
+    }
+}
+
 /// Writes a whole number: identifiers are numbers in many tables, and a queue is named by each row.
+#[inline]
 fn write_whole(value: i64, out: &mut String) {
     let mut digits = [0_u8; 20];
     let (mut at, mut rest) = (digits.len(), value.unsigned_abs());
@@ -214,6 +235,7 @@ fn write_whole(value: i64, out: &mut String) {
 const LONGEST_MILLIS: i64 = 366 * 86_400_000;
 
 /// The nearest whole number, where there is one that can be kept.
+#[inline]
 fn whole(value: f64) -> Option<i64> {
     let rounded = value.round();
     #[expect(clippy::cast_possible_truncation, reason = "it lies far within the range")]
@@ -260,6 +282,7 @@ impl Moment {
     /// # Errors
     ///
     /// What the policies for the change of the clock reject.
+    #[inline]
     pub fn instant(self, resolver: &mut Resolver) -> Result<Timestamp, Rule> {
         match self {
             Self::Local(local) => resolver.instant(local),
@@ -362,6 +385,7 @@ fn parse_offset(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
+    #[inline]
     fn name(cell: Cell<'_>) -> Result<Option<String>, Rule> {
         cell.name(&mut String::new()).map(|name| name.map(ToOwned::to_owned))
     }
@@ -446,6 +470,29 @@ mod tests {
         letters: "2024-0a-20 10:00:00" => Err(Rule::Date);
         cut: "2024-02-20 1" => Err(Rule::Date);
         not_ascii: "2024-02-20 10:00:0é" => Err(Rule::Date);
+    }
+
+    #[test]
+    fn a_nul_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            let mut bytes = vec![0x80; length];
+            assert!(!has_nul(&bytes));
+            for at in 0..length {
+                bytes[at] = 0;
+                assert!(has_nul(&bytes), "{at} of {length}");
+                bytes[at] = 0x01;
+            }
+            assert!(!has_nul(&bytes));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_written_as_rust_writes_them() {
+        let mut digits = "left over".to_owned();
+        for value in [0, 7, -7, 10, 999, -1_000, i64::MAX, i64::MIN] {
+            write_whole(value, &mut digits);
+            assert_eq!(digits, value.to_string());
+        }
     }
 
     #[test]

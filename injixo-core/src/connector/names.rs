@@ -32,10 +32,14 @@ impl Names {
         if rest.is_empty() {
             return hash;
         }
-        let last = match name.as_bytes().last_chunk::<8>() {
-            // Some bytes twice.
-            Some(word) => u64::from_le_bytes(*word),
-            None => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        let name = name.as_bytes();
+        // Some bytes twice.
+        let last = if let Some(word) = name.last_chunk::<8>() {
+            u64::from_le_bytes(*word)
+        } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        } else {
+            rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
         };
         mixed(hash ^ last)
     }

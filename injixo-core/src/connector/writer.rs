@@ -138,6 +138,7 @@ impl<'s> RowWriter<'s> {
     /// # Errors
     ///
     /// The rule by which the row must be [rejected](Self::reject): the queue holds another kind of data.
+    #[inline]
     pub fn queue(&mut self, id: &str, channel: Channel) -> Result<u32, Rule> {
         let hash = self.queue_index.hash(id, channel as u8);
         let known = self.queue_index.find(hash, |number| {
@@ -171,6 +172,7 @@ impl<'s> RowWriter<'s> {
     /// # Errors
     ///
     /// When the engine cannot take it; pass the error on.
+    #[inline]
     pub fn queue_name(&mut self, queue: u32, name: &str, at: Timestamp) -> Result<()> {
         let index = queue as usize;
         if self.queue_names.len() <= index {
@@ -212,12 +214,14 @@ impl<'s> RowWriter<'s> {
     }
 
     /// Writes a contact of the queue with that [index](Self::queue).
+    #[inline]
     pub fn contact(&mut self, queue: u32, contact: &Contact) {
         self.contacts.push(queue, contact);
         self.counts.good += 1;
     }
 
     /// Writes a ready-made row of the queue with that [index](Self::queue).
+    #[inline]
     pub fn interval_row(&mut self, queue: u32, row: IntervalRow) {
         self.intervals.push(queue, row);
         self.counts.good += 1;
@@ -330,6 +334,7 @@ impl<'s> RowWriter<'s> {
 /// The longest time that a row may carry: 366 days.
 const LONGEST: Millis = Millis::from_mins(366 * 24 * 60);
 
+#[inline]
 fn is_time(time: Millis) -> bool {
     (Millis::ZERO..=LONGEST).contains(&time)
 }
@@ -345,6 +350,7 @@ pub struct ContactWriter<'s> {
 
 impl<'s> ContactWriter<'s> {
     /// Begins a contact; it is written when the draft is dropped. Contacts that start outside the window are left out.
+    #[inline]
     pub fn contact(&mut self, queue: &str, channel: Channel, start: impl Into<Timestamp>) -> ContactDraft<'_, 's> {
         let contact = Contact::offered(start.into());
         let is_inside = self.window.contains(contact.start);
@@ -357,6 +363,7 @@ impl<'s> ContactWriter<'s> {
     /// # Errors
     ///
     /// When the engine cannot take it; pass the error on.
+    #[inline]
     pub fn queue_name(&mut self, queue: &str, channel: Channel, name: &str, at: Timestamp) -> Result<()> {
         match self.rows.queue(queue, channel) {
             Ok(key) if self.window.contains(at) && !queue.is_empty() => self.rows.queue_name(key, name, at),
@@ -365,6 +372,7 @@ impl<'s> ContactWriter<'s> {
     }
 
     /// Writes a ready-made row. Rows that start outside the window are left out.
+    #[inline]
     pub fn interval_row(&mut self, queue: &str, channel: Channel, row: IntervalRow) {
         if !self.window.contains(row.start) {
             return;
@@ -394,6 +402,7 @@ impl<'s> ContactWriter<'s> {
     }
 
     /// The number of a queue in this read, unless its rows are refused.
+    #[inline]
     fn queue(&mut self, queue: &str, channel: Channel, start: Timestamp) -> Option<u32> {
         let key = if queue.is_empty() { Err(Rule::Required) } else { self.rows.queue(queue, channel) };
         key.map_err(|rule| self.rows.refuse(self.window, queue, "queue", rule, &start)).ok()
@@ -430,6 +439,7 @@ pub struct ContactDraft<'w, 's> {
 impl ContactDraft<'_, '_> {
     /// It was answered after `wait`. Without a wait (`None`) it was not answered.
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    #[inline]
     pub fn answered_after(mut self, wait: impl Into<Option<Millis>>) -> Self {
         self.contact.wait = wait.into();
         self.contact.handled = if self.contact.wait.is_some() { Quantity::ONE } else { Quantity::ZERO };
@@ -438,6 +448,7 @@ impl ContactDraft<'_, '_> {
 
     /// Its queue is called so, where that is not the identifier.
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    #[inline]
     pub fn in_queue_named(self, name: &str) -> Self {
         let rows = &mut self.writer.rows;
         let named = self.queue.map_or(Ok(()), |queue| rows.queue_name(queue, name, self.contact.start));
@@ -449,6 +460,7 @@ impl ContactDraft<'_, '_> {
 
     /// It was handled, or not.
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    #[inline]
     pub fn handled(mut self, is_handled: bool) -> Self {
         self.contact.handled = if is_handled { Quantity::ONE } else { Quantity::ZERO };
         self
@@ -456,6 +468,7 @@ impl ContactDraft<'_, '_> {
 
     /// So much of it was handled.
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    #[inline]
     pub fn handled_part(mut self, handled: Quantity) -> Self {
         self.contact.handled = handled;
         self
@@ -463,18 +476,21 @@ impl ContactDraft<'_, '_> {
 
     /// It was given up, or not.
     #[must_use = "the contact is written when the draft is dropped: end the statement"]
+    #[inline]
     pub fn abandoned(mut self, is_abandoned: bool) -> Self {
         self.contact.abandoned = Some(if is_abandoned { Quantity::ONE } else { Quantity::ZERO });
         self
     }
 
     /// It was worked on for so long.
+    #[inline]
     pub fn handle_time(mut self, time: impl Into<Option<Millis>>) {
         self.contact.duration = time.into();
     }
 }
 
 impl Drop for ContactDraft<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
         let Self { writer, queue: Some(queue), contact } = self else { return };
         match [contact.duration, contact.wait].into_iter().flatten().find(|time| !is_time(*time)) {

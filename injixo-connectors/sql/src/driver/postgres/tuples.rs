@@ -130,6 +130,11 @@ impl Tuples {
         }
         let mut rest = &bytes[2..];
         for (cell, field) in cells.iter_mut().zip(&self.fields) {
+            if let Some((value, behind)) = fixed(*field, rest) {
+                *cell = value;
+                rest = behind;
+                continue;
+            }
             let Some((length, behind)) = rest.split_first_chunk::<4>() else { return Ok(None) };
             let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
                 *cell = Cell::Null;
@@ -166,6 +171,31 @@ fn int4(bytes: &[u8]) -> Option<i32> {
 
 fn int8(bytes: &[u8]) -> Option<i64> {
     bytes.try_into().ok().map(i64::from_be_bytes)
+}
+
+/// The most frequent fields of a fixed length, with that length before them.
+#[inline]
+fn fixed(field: Field, bytes: &[u8]) -> Option<(Cell<'static>, &[u8])> {
+    match field.kind {
+        Kind::Int if !field.is_oid => {
+            let (&[a, b, c, d, value @ ..], rest) = bytes.split_first_chunk::<8>()?;
+            ([a, b, c, d] == [0, 0, 0, 4]).then(|| (Cell::Int(i64::from(i32::from_be_bytes(value))), rest))
+        }
+        Kind::Local | Kind::Instant => {
+            let (&[a, b, c, d, value @ ..], rest) = bytes.split_first_chunk::<12>()?;
+            if [a, b, c, d] != [0, 0, 0, 8] {
+                return None;
+            }
+            let micros = Some(i64::from_be_bytes(value)).filter(|micros| *micros != i64::MAX && *micros != i64::MIN)?;
+            let millis = micros.div_euclid(1_000).saturating_add(EPOCH);
+            let cell = match field.kind {
+                Kind::Local => Cell::Local(LocalTime::from_millis(millis)),
+                _ => Cell::Instant(Timestamp::from_millis(millis)),
+            };
+            Some((cell, rest))
+        }
+        _ => None,
+    }
 }
 
 /// A field, of a length that its type must have.
