@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use injixo_core::connector::{ContactSource, ContactWriter, Context, Form, Limits, Outcome};
-use injixo_core::model::{
-    Attribution, Channel, IntervalRow, Measures, Millis, Quantity, Rule, Timed, Timestamp, Window,
-};
+use injixo_core::model::{Attribution, Channel, Contact, IntervalRow, Measures, Millis, Quantity, Rule, Timed, Window};
 use injixo_core::zone::{Grid, GridCursor, Resolver};
 use injixo_core::{Error, ErrorKind, Result};
 
@@ -108,6 +106,7 @@ impl ContactSource for Contacts {
             out,
             rejects: Rejects::new("contacts", window),
             texts: Default::default(),
+            known: Known::new(),
             shown: Shown::new(shared.verbose, "contacts", window),
         };
         bound.read(&mut session, &statement, &mut taking).await?;
@@ -126,6 +125,7 @@ struct Taking<'b, 'o, 'w> {
     rejects: Rejects,
     /// Where numbers that name something are written.
     texts: [String; 2],
+    known: Known,
     shown: Shown,
 }
 
@@ -159,7 +159,7 @@ fn wanted_place(has_intervals: bool, column: &str) -> Option<usize> {
 
 impl Taking<'_, '_, '_> {
     fn fact(&mut self, cells: &[Cell<'_>]) -> Result<(), Wrong> {
-        let Self { bound, resolver, grid, window, out, texts, .. } = self;
+        let Self { bound, resolver, grid, window, out, texts, known, .. } = self;
         let cells = bound.wanted::<MOST_WANTED>(cells);
         let cell = |wanted: usize| cells[wanted];
         let wrong = |wanted: &'static str| move |rule: Rule| (wanted, rule);
@@ -169,49 +169,127 @@ impl Taking<'_, '_, '_> {
         if !window.contains(start) {
             return Ok(());
         }
-        let [first, second] = texts;
-        let name = cell(NAME).name(second).map_err(wrong("queuename"))?;
-        let identifier = cell(IDENTIFIER).name(first).map_err(wrong("queueidentifier"))?;
-        let identifier = identifier.or(name).ok_or(("queueidentifier", Rule::Required))?;
-        let channel = cell(CHANNEL).channel().map_err(wrong("channel"))?.unwrap_or(Channel::Calls);
-        let name = name.filter(|name| *name != identifier);
-        if let Some(grid) = grid {
-            let measures = measures(&cell)?;
-            let interval = grid.interval(start);
-            if interval.from() != start {
-                return Err(("timestamp", Rule::OffGrid));
+        // A queue is named once the row is known to be good.
+        let fact = match grid {
+            Some(grid) => {
+                let measures = measures(&cell)?;
+                let interval = grid.interval(start);
+                if interval.from() != start {
+                    return Err(("timestamp", Rule::OffGrid));
+                }
+                Fact::Row(IntervalRow { start, length: interval.duration(), measures })
             }
-            let row = IntervalRow { start, length: interval.duration(), measures };
-            out.interval_row(identifier, channel, row);
-            if let Some(name) = name {
-                // What the engine cannot take is told when the row before it is handed over.
-                let _ = out.queue_name(identifier, channel, name, start);
+            None => {
+                let answered =
+                    cell(ANSWERED).count().map_err(wrong("answered"))?.ok_or(("answered", Rule::Required))?;
+                if answered > Quantity::ONE {
+                    return Err(("answered", Rule::ContactCount));
+                }
+                let duration = cell(DURATION).duration().map_err(wrong("duration"))?;
+                Fact::Contact(Contact { handled: answered, duration, ..Contact::offered(start) })
             }
-            return Ok(());
+        };
+        let rows = out.rows();
+        let named = [cell(IDENTIFIER), cell(NAME), cell(CHANNEL)];
+        let Queue { number, name } = match known.find(&named) {
+            Some(queue) => queue,
+            None => {
+                let [first, second] = texts;
+                let name = named[1].name(second).map_err(wrong("queuename"))?;
+                let identifier = named[0].name(first).map_err(wrong("queueidentifier"))?;
+                let identifier = identifier.or(name).ok_or(("queueidentifier", Rule::Required))?;
+                let channel = named[2].channel().map_err(wrong("channel"))?.unwrap_or(Channel::Calls);
+                let number = rows.queue(identifier, channel).map_err(wrong("queueidentifier"))?;
+                let name = name.filter(|name| *name != identifier).map(str::to_owned);
+                known.learn(&named, Queue { number, name })
+            }
+        };
+        match fact {
+            Fact::Contact(contact) => rows.contact(*number, &contact),
+            Fact::Row(row) => rows.interval_row(*number, row),
         }
-        let answered = cell(ANSWERED).count().map_err(wrong("answered"))?.ok_or(("answered", Rule::Required))?;
-        if answered > Quantity::ONE {
-            return Err(("answered", Rule::ContactCount));
+        if let Some(name) = name {
+            // What the engine cannot take is told when the row before it is handed over.
+            let _ = rows.queue_name(*number, name, start);
         }
-        let duration = cell(DURATION).duration().map_err(wrong("duration"))?;
-        contact(out, (identifier, name), channel, start, answered, duration);
         Ok(())
     }
 }
 
-#[inline]
-fn contact(
-    out: &mut ContactWriter<'_>,
-    (identifier, name): (&str, Option<&str>),
-    channel: Channel,
-    start: Timestamp,
-    answered: Quantity,
-    duration: Option<Millis>,
-) {
-    let contact = out.contact(identifier, channel, start).handled_part(answered);
-    match name {
-        Some(name) => contact.in_queue_named(name).handle_time(duration),
-        None => contact.handle_time(duration),
+enum Fact {
+    Contact(Contact),
+    Row(IntervalRow),
+}
+
+/// A queue as the writer knows it.
+struct Queue {
+    number: u32,
+    /// What it is called, where that is not its identifier.
+    name: Option<String>,
+}
+
+/// The queues that rows named of late, by the values that named them: most rows name one of a few.
+struct Known(Vec<Option<([Named; 3], Queue)>>);
+
+/// A value that named a queue.
+enum Named {
+    Null,
+    Int(i64),
+    Text(String),
+    /// Of a kind that is looked at each time.
+    Other,
+}
+
+impl Named {
+    #[inline]
+    fn is(&self, cell: Cell<'_>) -> bool {
+        match (self, cell) {
+            (Self::Null, Cell::Null) => true,
+            (Self::Int(held), Cell::Int(value)) => *held == value,
+            (Self::Text(held), Cell::Text(text)) => held == text,
+            _ => false,
+        }
+    }
+}
+
+impl Known {
+    const SLOTS: usize = 512;
+
+    fn new() -> Self {
+        Self(std::iter::repeat_with(|| None).take(Self::SLOTS).collect())
+    }
+
+    /// Where a queue that is named so stands, if anywhere.
+    #[inline]
+    fn slot(named: &[Cell<'_>; 3]) -> usize {
+        let sign = |cell: Cell<'_>| match cell {
+            Cell::Int(value) => value.cast_unsigned(),
+            Cell::Text(text) => match text.as_bytes().last_chunk::<8>() {
+                Some(word) => u64::from_le_bytes(*word),
+                None => text.bytes().fold(0, |word, byte| word << 8 | u64::from(byte)),
+            },
+            _ => 0,
+        };
+        // The identifier says all where there is one.
+        let sign = if named[0] == Cell::Null { sign(named[1]) } else { sign(named[0]) };
+        let hash = sign.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        usize::try_from(hash).unwrap_or(0) % Self::SLOTS
+    }
+
+    #[inline]
+    fn find(&self, named: &[Cell<'_>; 3]) -> Option<&Queue> {
+        let (held, queue) = self.0[Self::slot(named)].as_ref()?;
+        held.iter().zip(named).all(|(held, cell)| held.is(*cell)).then_some(queue)
+    }
+
+    fn learn(&mut self, named: &[Cell<'_>; 3], queue: Queue) -> &Queue {
+        let held = named.map(|cell| match cell {
+            Cell::Int(value) => Named::Int(value),
+            Cell::Text(text) => Named::Text(text.to_owned()),
+            Cell::Null => Named::Null,
+            _ => Named::Other,
+        });
+        &self.0[Self::slot(named)].insert((held, queue)).1
     }
 }
 

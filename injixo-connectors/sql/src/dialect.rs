@@ -7,8 +7,9 @@ use crate::query::{Brackets, Lexis, Query};
 use crate::value::LONGEST_TEXT;
 use crate::window::Edge;
 
-/// A text of more bytes than this is not looked at.
-const HUGE: usize = 1 << 20;
+/// A text of more bytes than this is not looked at in SQLite, which holds all of it in this process.
+#[cfg(any(feature = "sqlite", test))]
+pub(crate) const HUGE: usize = 1 << 20;
 
 /// The kinds of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,17 +125,6 @@ impl Dialect {
             Family::MySql if matches!(column.kind, Kind::Decimal | Kind::Length) => format!("CAST({name} AS CHAR)"),
             Family::MySql if column.type_name == "BIT" => format!("CAST({name} AS UNSIGNED)"),
             Family::MySql if column.type_name == "YEAR" => format!("CAST({name} AS SIGNED)"),
-            // Only what is too long is cut, so that all else keeps its type. To count or cut the characters of a text SQLite holds
-            // all of it in this process, but not to tell how many bytes it has: of huge ones just that is asked, in as many
-            // characters as are too long.
-            Family::Sqlite => {
-                let bytes = format!("octet_length({name})");
-                format!(
-                    "iif({bytes} > {most}, substr({bytes} || ' bytes' || printf('%{cut}s', ''), 1, {cut}), iif(length({name}) > \
-                     {LONGEST_TEXT}, substr({name}, 1, {cut}), {name}))",
-                    most = HUGE
-                )
-            }
             // As digits, which a text can hold.
             Family::SqlServer if is_bytes(&column.type_name) => {
                 format!("CONVERT(varchar(1001), CAST({name} AS varbinary(500)), 2)")
@@ -265,6 +255,22 @@ impl Statement {
             }
         }
         self
+    }
+
+    /// The same rows of SQLite, with the number of its bytes in the place of a huge text, in as many characters as are too long. To
+    /// tell how many bytes a text has SQLite needs not hold it.
+    #[cfg(any(feature = "sqlite", test))]
+    #[must_use]
+    pub(crate) fn guarded(self, columns: &[Column]) -> Self {
+        let cut = LONGEST_TEXT + 1;
+        let column = |column: &Column| {
+            let name = format!("q.{}", self.dialect.quoted(&column.name));
+            let bytes = format!("octet_length({name})");
+            format!("iif({bytes} > {HUGE}, substr({bytes} || ' bytes' || printf('%{cut}s', ''), 1, {cut}), {name})")
+        };
+        let list: Vec<String> = columns.iter().map(column).collect();
+        let text = format!("SELECT {} FROM ({}\n) q", list.join(", "), self.text);
+        Self { text, ..self }
     }
 
     /// The same rows, with these of its columns.

@@ -307,6 +307,12 @@ impl Moment {
     /// date alone.
     #[must_use]
     pub fn parse(text: &str) -> Option<(Self, TextStyle)> {
+        if let Some(local) = usual(text.as_bytes()) {
+            return Some((
+                Self::Local(local),
+                TextStyle { separator: char::from(text.as_bytes()[10]), has_offset: false },
+            ));
+        }
         let bytes = text.as_bytes();
         let number = |from: usize, to: usize| -> Option<i64> {
             let digits = bytes.get(from..to)?;
@@ -360,6 +366,31 @@ impl Moment {
         let instant = Timestamp::from_millis(millis - parse_offset(offset)?);
         Some((Self::Instant(instant), TextStyle { separator, has_offset: true }))
     }
+}
+
+/// `2024-03-31 02:30:00`, in which most texts are written.
+#[inline]
+fn usual(text: &[u8]) -> Option<LocalTime> {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ' | b'T', h1, h2, b':', n1, n2, b':', s1, s2] = text else {
+        return None;
+    };
+    let digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2];
+    if !digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit()) {
+        return None;
+    }
+    let pair = |tens: u8, ones: u8| i64::from(tens & 15) * 10 + i64::from(ones & 15);
+    let (year, month, day) = (pair(y1, y2) * 100 + pair(y3, y4), pair(m1, m2), pair(d1, d2));
+    let (hour, minute, second) = (pair(h1, h2), pair(n1, n2), pair(s1, s2));
+    // What is no such day is told by the calendar.
+    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Years that begin in March end with the day that not all of them have.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days =
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + day
+            - 719_469;
+    Some(LocalTime::from_millis((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000))
 }
 
 /// `Z`, `+02`, `+0200` or `+02:00`, in milliseconds.
@@ -470,6 +501,20 @@ mod tests {
         letters: "2024-0a-20 10:00:00" => Err(Rule::Date);
         cut: "2024-02-20 1" => Err(Rule::Date);
         not_ascii: "2024-02-20 10:00:0é" => Err(Rule::Date);
+    }
+
+    #[test]
+    fn usual_times_are_those_of_the_calendar() {
+        let mut day = chrono::NaiveDate::from_ymd_opt(1, 1, 1).unwrap();
+        let end = chrono::NaiveDate::from_ymd_opt(2_500, 1, 1).unwrap();
+        while day < end {
+            let time = day.and_hms_opt(23, 58, 59).unwrap();
+            let text = time.format("%Y-%m-%d %H:%M:%S").to_string();
+            let found = usual(text.as_bytes()).map(LocalTime::millis);
+            let expected = (text[8..10] <= *"28").then(|| time.and_utc().timestamp_millis());
+            assert_eq!(found, expected, "{text}");
+            day = day.succ_opt().unwrap();
+        }
     }
 
     #[test]

@@ -358,6 +358,12 @@ impl<'s> ContactWriter<'s> {
         ContactDraft { writer: self, queue, contact }
     }
 
+    /// The writer of rows by number, for a connector that remembers the numbers of its queues. What it writes is taken as it is: the
+    /// connector itself leaves out what starts outside the window, and rejects what cannot be a fact.
+    pub fn rows(&mut self) -> &mut RowWriter<'s> {
+        &mut self.rows
+    }
+
     /// Notes what a row that starts at `at` calls its queue, where that is not the identifier.
     ///
     /// # Errors

@@ -125,14 +125,23 @@ impl Driver for MySqlSession {
 
     async fn run(&mut self, statement: &Statement, columns: &[Column], rows: &mut dyn Rows) -> Result<()> {
         let connection = &self.connection;
+        let readings: Vec<Reading> = columns.iter().map(reading).collect();
         let mut stream = bound(statement).fetch(&mut self.inner);
         let mut count = 0;
         while let Some(row) = stream.try_next().await.map_err(|error| failed(connection, &error))? {
-            let mut cells = [Cell::Null; 16];
-            for (index, column) in columns.iter().enumerate().take(cells.len()) {
-                cells[index] = decode(&row, index, column);
+            let mut cells = [Cell::Null; 8];
+            if let Some(cells) = cells.get_mut(..readings.len()) {
+                cells
+                    .iter_mut()
+                    .zip(&readings)
+                    .enumerate()
+                    .for_each(|(at, (cell, how))| *cell = decode(&row, at, *how));
+                rows.row(cells)?;
+            } else {
+                let cells: Vec<Cell<'_>> =
+                    readings.iter().enumerate().map(|(at, how)| decode(&row, at, *how)).collect();
+                rows.row(&cells)?;
             }
-            rows.row(&cells[..columns.len().min(cells.len())])?;
             count += 1;
             if count % ROWS_BETWEEN_FLUSHES == 0 {
                 rows.flush().await?;
@@ -160,39 +169,73 @@ impl Driver for MySqlSession {
     }
 }
 
-fn decode<'r>(row: &'r MySqlRow, index: usize, column: &Column) -> Cell<'r> {
+/// How the values of a column are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Int,
+    Unsigned,
+    Float,
+    Double,
+    Decimal,
+    Length,
+    Text,
+    Date,
+    Local,
+    Instant,
+    Not,
+}
+
+fn reading(column: &Column) -> Reading {
+    match column.kind {
+        Kind::Int if column.type_name.ends_with("UNSIGNED") || column.type_name == "BIT" => Reading::Unsigned,
+        Kind::Int => Reading::Int,
+        Kind::Float if column.type_name == "FLOAT" => Reading::Float,
+        Kind::Float => Reading::Double,
+        Kind::Decimal => Reading::Decimal,
+        Kind::Length => Reading::Length,
+        Kind::Text | Kind::Other => Reading::Text,
+        Kind::Local if column.type_name == "DATE" => Reading::Date,
+        Kind::Local => Reading::Local,
+        Kind::Instant => Reading::Instant,
+        Kind::Bool => Reading::Not,
+    }
+}
+
+fn decode(row: &MySqlRow, index: usize, reading: Reading) -> Cell<'_> {
     let odd = Cell::Odd("a value that is not of the column's type");
-    let cell = match column.kind {
-        Kind::Int if column.type_name.ends_with("UNSIGNED") || column.type_name == "BIT" => row
+    let cell = match reading {
+        Reading::Unsigned => row
             .try_get_unchecked::<Option<u64>, _>(index)
             .map(|value| value.map(|value| exact::of_millionths(i128::from(value) * 1_000_000))),
-        Kind::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(|value| value.map(Cell::Int)),
-        Kind::Float if column.type_name == "FLOAT" => {
+        Reading::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(|value| value.map(Cell::Int)),
+        Reading::Float => {
             row.try_get_unchecked::<Option<f32>, _>(index).map(|value| value.map(|value| Cell::Float(f64::from(value))))
         }
-        Kind::Float => row.try_get_unchecked::<Option<f64>, _>(index).map(|value| value.map(Cell::Float)),
-        Kind::Decimal => {
+        Reading::Double => row.try_get_unchecked::<Option<f64>, _>(index).map(|value| value.map(Cell::Float)),
+        Reading::Decimal => {
             row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(|text| decimal(text).unwrap_or(odd)))
         }
-        Kind::Length => {
+        Reading::Length => {
             row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(|text| length(text).unwrap_or(odd)))
         }
-        Kind::Text | Kind::Other => row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(Cell::Text)),
-        Kind::Local if column.type_name == "DATE" => row
+        Reading::Text => row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(Cell::Text)),
+        Reading::Date => row
             .try_get_unchecked::<Option<NaiveDate>, _>(index)
             .map(|value| value.map(|date| Cell::Local(LocalTime::from(date.and_time(chrono::NaiveTime::MIN))))),
-        Kind::Local => row
+        Reading::Local => row
             .try_get_unchecked::<Option<NaiveDateTime>, _>(index)
             .map(|value| value.map(|time| Cell::Local(LocalTime::from(time)))),
-        Kind::Instant => row
+        Reading::Instant => row
             .try_get_unchecked::<Option<NaiveDateTime>, _>(index)
             .map(|value| value.map(|time| Cell::Instant(Timestamp::from(time.and_utc())))),
-        Kind::Bool => return odd,
+        Reading::Not => return odd,
     };
     match cell {
         Ok(cell) => cell.unwrap_or(Cell::Null),
         // The zero date is NULL for the driver; others without a month or a day are no dates.
-        Err(_) if matches!(column.kind, Kind::Local | Kind::Instant) => Cell::Odd("a date without a month or a day"),
+        Err(_) if matches!(reading, Reading::Date | Reading::Local | Reading::Instant) => {
+            Cell::Odd("a date without a month or a day")
+        }
         Err(_) => odd,
     }
 }
