@@ -317,6 +317,26 @@ fn encryption_that_one_side_demands() {
 }
 
 #[test]
+fn every_way_to_tell_a_password() {
+    blocking(async {
+        let server = PostgresServer::asking_for_passwords();
+        let db = Db::at("postgres", &server.database()).await;
+        small(&db, (local("postgres"), LOCALS), ("INTEGER", LENGTHS)).await;
+        for (user, hash) in [("plain", "scram-sha-256"), ("md5", "md5"), ("scram", "scram-sha-256")] {
+            db.run(&format!("SET password_encryption = '{hash}'")).await;
+            db.run(&format!("CREATE USER {user} PASSWORD '{PASSWORD}'; GRANT SELECT ON calls TO {user}")).await;
+            let right = db.config(user, "", CALLS);
+            assert_eq!(import(build(&right)).await.unwrap(), SMALL, "{user}");
+            for other in ["", "x"] {
+                let refused = import(build(&right.replace(PASSWORD, other))).await.unwrap_err();
+                // The check finds it before anything is read.
+                assert_refused(user, &refused, ErrorKind::ConfigInvalid, &["the user or the password: correct them"]);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_table_that_may_not_be_read() {
     blocking(async {
         for kind in KINDS {

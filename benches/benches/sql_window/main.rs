@@ -20,7 +20,7 @@ use injixo_connectors::core::model::{Measures, Timestamp, Window};
 use injixo_connectors::core::read_intervals;
 use injixo_connectors::sql::Sql;
 use injixo_test_servers::{MariaDbServer, Parts, PostgresServer, programs};
-use injixo_test_tds::{Encryption, Options, TdsServer};
+use injixo_test_tds::{Options, TdsServer, User};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -158,7 +158,7 @@ fn compare(
         }
         "sqlite" => bare::fill_sqlite(&source.file, BEGIN, span, rows)?,
         "mssql" => {
-            let server = tds.insert(TdsServer::start(Options::default().encryption(Encryption::NotSupported)));
+            let server = tds.insert(TdsServer::start(Options::default().user(User::new("reader", "secret"))));
             server.execute(
                 "CREATE TABLE calls (queue INTEGER, name VARCHAR(40), at DATETIME2(0), answered INTEGER, secs INTEGER)",
             );
@@ -177,8 +177,8 @@ fn compare(
                 row = to;
             }
             source.parts = Some(Parts {
-                user: "sa".to_owned(),
-                password: String::new(),
+                user: "reader".to_owned(),
+                password: "secret".to_owned(),
                 host: "127.0.0.1".to_owned(),
                 port: server.port(),
                 database: "contacts".to_owned(),

@@ -115,3 +115,162 @@ impl RowSink for Sums<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use injixo_model::{Channel, IntervalRow, Measures, Millis, Quantity, Rule, Timed, Timestamp};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::aggregate::Interval;
+    use crate::connector::{CheckReport, ConnectorInfo, ContactSource, ContactWriter, Limits, Outcome};
+    use crate::zone::Zone;
+    use crate::{MemoryStore, Runtime};
+
+    /// Queue, start in seconds since the window, seconds.
+    type Call = (u8, i64, Option<i64>);
+
+    #[derive(Debug, Clone)]
+    struct System {
+        calls: Vec<Call>,
+        /// Sums of so many minutes instead of calls.
+        length: Option<IntervalLength>,
+        outcome: Outcome,
+    }
+
+    /// A quarter of an hour within the hour that Berlin repeats.
+    const FROM: &str = "2024-10-27T00:45:00Z";
+
+    fn window() -> Window {
+        let from: Timestamp = FROM.parse().unwrap();
+        Window::new(from, from.after(Millis::from_mins(300))).unwrap()
+    }
+
+    #[async_trait]
+    impl Connector for System {
+        fn info(&self) -> ConnectorInfo {
+            ConnectorInfo::new("system", "System")
+        }
+
+        async fn check(&self, _: &Context) -> Result<CheckReport> {
+            Ok(CheckReport::ok())
+        }
+
+        fn zone(&self) -> Zone {
+            Zone::new("Europe/Berlin").unwrap()
+        }
+
+        fn contacts(&self) -> Option<Arc<dyn ContactSource>> {
+            Some(Arc::new(self.clone()))
+        }
+    }
+
+    #[async_trait]
+    impl ContactSource for System {
+        fn limits(&self) -> Limits {
+            Limits::new()
+        }
+
+        fn form(&self) -> Form {
+            let of = |length| Form::IntervalRows { length, attribution: Attribution::AsDelivered };
+            self.length.map_or(Form::Contacts, of)
+        }
+
+        async fn read(&self, _: &Context, window: Window, out: &mut ContactWriter<'_>) -> Result<Outcome> {
+            for &(queue, start, secs) in &self.calls {
+                let (queue, start) = (queue.to_string(), window.from().after(Millis::from_secs(start)));
+                match self.length {
+                    None => {
+                        let duration = secs.map(|secs| Millis::from_secs(secs - 1));
+                        out.contact(&queue, Channel::Calls, start).handled(secs.is_some()).handle_time(duration);
+                    }
+                    Some(length) => {
+                        let grid = crate::zone::Grid::new(&self.zone(), length);
+                        let interval = grid.interval(start);
+                        let number = Quantity::whole(secs.unwrap_or(0));
+                        let handle_time = Timed { total: Millis::from_secs(secs.unwrap_or(0) * 60), number };
+                        let measures =
+                            Measures { offered: number, handled: number, handle_time, ..Measures::default() };
+                        let row = IntervalRow { start: interval.from(), length: interval.duration(), measures };
+                        out.interval_row(&queue, Channel::Calls, row);
+                    }
+                }
+                out.flush().await?;
+            }
+            Ok(self.outcome)
+        }
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+    }
+
+    async fn stored(system: System, length: IntervalLength) -> Result<(Vec<Interval>, ImportReport)> {
+        let runtime = Runtime::new(MemoryStore::new());
+        let report = runtime.add("system", system).await?.import_contacts(window()).await?;
+        let mut intervals = runtime.intervals("system").every(length).open().await?;
+        let mut all = Vec::new();
+        while let Some(some) = intervals.next().await? {
+            all.extend(some);
+        }
+        Ok((all, report))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// The store, which keeps every fact, and the sums that are made at once say the same.
+        #[test]
+        fn intervals_are_those_of_a_store(
+            calls in prop::collection::vec((0..4_u8, -600..18_600_i64, prop::option::of(0..4_000_i64)), 0..60),
+            rows in prop::option::of(prop::sample::select(vec![15_u32, 30, 60])),
+            until in prop::option::of(-10..320_i64),
+        ) {
+            let outcome = until.map_or(Outcome::complete(), |until| {
+                Outcome::complete_until(window().from().after(Millis::from_mins(until)))
+            });
+            let length = rows.map(|minutes| IntervalLength::from_minutes(minutes).unwrap());
+            let system = System { calls, length, outcome };
+            let read = block_on(read_intervals(&system, window(), &Context::default(), |_| {}));
+            let stored = block_on(stored(system, length.unwrap_or(IntervalLength::MINUTES_15)));
+            let (read, stored) = match (read, stored) {
+                (Err(read), Err(stored)) => return Ok(prop_assert_eq!(read.to_string(), stored.to_string())),
+                (read, stored) => (read.unwrap(), stored.unwrap()),
+            };
+            prop_assert_eq!(read.0.rows().collect::<Vec<_>>(), stored.0);
+            let said = |report: &ImportReport| (report.imported, report.rejected, report.rejected_by_rule.clone());
+            prop_assert_eq!(said(&read.1), said(&stored.1));
+            prop_assert_eq!(read.1.first_rejected, stored.1.first_rejected);
+            prop_assert_eq!(read.1.window, stored.1.window);
+        }
+    }
+
+    #[test]
+    fn rejected_rows_are_shown_and_counted() {
+        let calls = vec![(1, 60, Some(0)), (1, 61, Some(40)), (2, 62, Some(0))];
+        let system = System { calls, length: None, outcome: Outcome::complete() };
+        let (mut shown, cx) = (Vec::new(), Context::default());
+        let read = read_intervals(&system, window(), &cx, |row| shown.push(row.rule));
+        let (table, report) = block_on(read).unwrap();
+        assert_eq!((table.len(), report.imported, report.rejected), (1, 1, 2));
+        assert_eq!(shown, [Rule::Duration, Rule::Duration]);
+        // Without a store there are no facts to speak of.
+        assert!(!report.to_string().contains("facts"), "{report}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let read =
+            |system: System| block_on(read_intervals(&system, window(), &Context::default(), |_| {})).unwrap_err();
+        let system = System { calls: vec![(1, 60, Some(0))], length: None, outcome: Outcome::complete() };
+        assert_eq!(read(system.clone()).kind(), ErrorKind::DataInvalid);
+        assert!(read(system.clone()).to_string().contains("not one row could be read"));
+        let cut = System { outcome: Outcome::truncated(), ..system.clone() };
+        assert!(read(cut).to_string().contains("ask for a shorter window"));
+        let nothing = System { calls: Vec::new(), outcome: Outcome::complete_until(window().from()), ..system };
+        assert_eq!(read(nothing).kind(), ErrorKind::Unavailable);
+    }
+}

@@ -123,6 +123,22 @@ impl PostgresServer {
         Self(Server::new("postgres", &programs, "postgres", client, &files, &arguments))
     }
 
+    /// Starts a server that asks the users `plain`, `md5` and `scram` for a password, each in its way.
+    pub fn asking_for_passwords() -> Self {
+        let programs = programs();
+        let client = Client::Postgres(programs.join("psql"));
+        let lines = "host all plain 127.0.0.1/32 password\nhost all md5 127.0.0.1/32 md5\n\
+                     host all scram 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+        Self(Server::new(
+            "postgres",
+            &programs,
+            "postgres",
+            client,
+            &[("hba.conf", lines)],
+            &["--hba_file={}/hba.conf".to_owned()],
+        ))
+    }
+
     /// The URL of the database `postgres`.
     pub fn url(&self) -> String {
         self.0.url()

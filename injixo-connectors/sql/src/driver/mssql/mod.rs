@@ -192,14 +192,13 @@ impl MssqlSession {
         let mut count = 0;
         loop {
             let Some(row) = answers.try_next().await.map_err(failed)? else { return Ok(()) };
-            let mut cells = [Cell::Null; 64];
-            let Some(cells) = cells.get_mut(..columns.len()) else {
-                return Err(Error::new(ErrorKind::Unexpected, "more columns were asked for than are ever read"));
-            };
-            for (cell, (_, data)) in cells.iter_mut().zip(row.cells()) {
-                *cell = cells::decode(data);
+            let mut cells = [Cell::Null; 8];
+            if let Some(cells) = cells.get_mut(..columns.len()) {
+                row.cells().zip(cells.iter_mut()).for_each(|((_, data), cell)| *cell = cells::decode(data));
+                rows.row(cells)?;
+            } else {
+                rows.row(&row.cells().map(|(_, data)| cells::decode(data)).collect::<Vec<_>>())?;
             }
-            rows.row(cells)?;
             count += 1;
             if count % ROWS_BETWEEN_FLUSHES == 0 {
                 left = left.saturating_sub(began.elapsed());

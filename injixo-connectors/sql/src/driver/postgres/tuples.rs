@@ -280,7 +280,185 @@ fn numeric(field: &[u8]) -> Option<Cell<'static>> {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The rows as texts.
+    #[derive(Default)]
+    struct Seen(Vec<String>);
+
+    #[async_trait]
+    impl Rows for Seen {
+        fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+            self.0.push(format!("{cells:?}"));
+            Ok(())
+        }
+
+        async fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn columns() -> Vec<Column> {
+        let column = |kind, type_name: &str| Column { name: "c".to_owned(), kind, type_name: type_name.to_owned() };
+        vec![
+            column(Kind::Int, "INT4"),
+            column(Kind::Text, "TEXT"),
+            column(Kind::Local, "TIMESTAMP"),
+            column(Kind::Int, "OID"),
+            column(Kind::Instant, "TIMESTAMPTZ"),
+            column(Kind::Int, "INT2"),
+        ]
+    }
+
+    type Row = (Option<i32>, Option<String>, i64, u32, Option<i64>, i16);
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        let near = -5_000_000_000_000_000..5_000_000_000_000_000_i64;
+        let text = prop::option::of("[a-zß€🙂]{0,12}");
+        let row = (any::<Option<i32>>(), text, near.clone(), any::<u32>(), prop::option::of(near), any::<i16>());
+        prop::collection::vec(row, 0..12)
+    }
+
+    /// What such rows look like, said in another way.
+    fn expected(rows: &[Row]) -> Vec<String> {
+        let millis = |micros: &i64| micros.div_euclid(1_000) + EPOCH;
+        let cells = |(a, b, c, d, e, f): &Row| {
+            [
+                a.map_or(Cell::Null, |a| Cell::Int(a.into())),
+                b.as_ref().map_or(Cell::Null, |b| Cell::Text(b)),
+                Cell::Local(LocalTime::from_millis(millis(c))),
+                Cell::Int((*d).into()),
+                e.as_ref().map_or(Cell::Null, |e| Cell::Instant(Timestamp::from_millis(millis(e)))),
+                Cell::Int((*f).into()),
+            ]
+            .map(|cell| format!("{cell:?}"))
+            .join(", ")
+        };
+        rows.iter().map(|row| format!("[{}]", cells(row))).collect()
+    }
+
+    /// The data of a copy of them.
+    fn data(rows: &[Row]) -> Vec<u8> {
+        let mut data = [SIGNATURE, &[0; 8]].concat();
+        let field = |value: Option<&[u8]>| {
+            let length = value.map_or(-1, |value| i32::try_from(value.len()).unwrap());
+            [&length.to_be_bytes()[..], value.unwrap_or_default()].concat()
+        };
+        for (a, b, c, d, e, f) in rows {
+            data.extend(6_i16.to_be_bytes());
+            data.extend(field(a.map(i32::to_be_bytes).as_ref().map(|a| &a[..])));
+            data.extend(field(b.as_ref().map(|b| b.as_bytes())));
+            data.extend(field(Some(&c.to_be_bytes())));
+            data.extend(field(Some(&d.to_be_bytes())));
+            data.extend(field(e.map(i64::to_be_bytes).as_ref().map(|e| &e[..])));
+            data.extend(field(Some(&f.to_be_bytes())));
+        }
+        data.extend((-1_i16).to_be_bytes());
+        data
+    }
+
+    fn message(tag: u8, body: &[u8], out: &mut Vec<u8>) {
+        out.push(tag);
+        out.extend(i32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        out.extend(body);
+    }
+
+    /// Cuts something into pieces whose lengths repeat.
+    fn pieces<'d>(mut data: &'d [u8], lengths: &[usize]) -> Vec<&'d [u8]> {
+        let mut pieces = Vec::new();
+        for length in lengths.iter().cycle() {
+            if data.is_empty() {
+                break;
+            }
+            let (piece, rest) = data.split_at((*length).min(data.len()));
+            pieces.push(piece);
+            data = rest;
+        }
+        pieces
+    }
+
+    proptest! {
+        #[test]
+        fn rows_come_whole_however_they_are_cut(
+            rows in rows(),
+            messages in prop::collection::vec(1..90_usize, 1..8),
+            blocks in prop::collection::vec(1..70_usize, 1..8),
+        ) {
+            let mut sent = Vec::new();
+            message(b'H', &[1, 0, 6], &mut sent);
+            pieces(&data(&rows), &messages).into_iter().for_each(|piece| message(b'd', piece, &mut sent));
+            message(b'c', &[], &mut sent);
+            message(b'C', b"COPY\0", &mut sent);
+            message(b'Z', b"T", &mut sent);
+            let (mut tuples, mut seen, mut held, mut count) = (Tuples::new(&columns()), Seen::default(), Vec::new(), 0);
+            let mut is_last = false;
+            for block in pieces(&sent, &blocks) {
+                prop_assert!(!is_last);
+                held.extend_from_slice(block);
+                let taken = tuples.take(&held, &mut seen).unwrap();
+                held.drain(..taken.length);
+                count += taken.rows;
+                is_last = taken.is_last;
+            }
+            prop_assert!(is_last && held.is_empty());
+            prop_assert_eq!(count, rows.len());
+            prop_assert!(tuples.finish().unwrap().is_ok());
+            prop_assert_eq!(seen.0, expected(&rows));
+        }
+
+        #[test]
+        fn data_that_ends_early_is_no_success(rows in rows(), end in any::<prop::sample::Index>()) {
+            let whole = data(&rows);
+            let mut sent = Vec::new();
+            message(b'd', &whole[..end.index(whole.len())], &mut sent);
+            message(b'Z', b"T", &mut sent);
+            let mut tuples = Tuples::new(&columns());
+            let taken = tuples.take(&sent, &mut Seen::default());
+            prop_assert!(taken.is_err() || tuples.finish().unwrap().is_err());
+        }
+
+        #[test]
+        fn no_bytes_are_a_reason_to_panic(
+            rows in rows(),
+            spoilt in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..9),
+        ) {
+            let mut sent = Vec::new();
+            message(b'd', &data(&rows), &mut sent);
+            for (at, byte) in spoilt {
+                let at = at.index(sent.len());
+                sent[at] = byte;
+            }
+            let mut tuples = Tuples::new(&columns());
+            let _ = tuples.take(&sent, &mut Seen::default());
+        }
+    }
+
+    #[test]
+    fn what_a_server_refuses_in_the_middle_is_told() {
+        let mut sent = Vec::new();
+        message(b'd', &data(&[])[..19], &mut sent);
+        message(b'E', b"SERROR\0C57014\0Mtoo slow\0\0", &mut sent);
+        message(b'Z', b"E", &mut sent);
+        let mut tuples = Tuples::new(&columns());
+        assert!(tuples.take(&sent, &mut Seen::default()).unwrap().is_last);
+        let refusal = tuples.finish().unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("57014", "too slow"));
+    }
+
+    #[test]
+    fn infinite_times_are_told() {
+        let field = |kind| Field { kind, is_oid: false };
+        for kind in [Kind::Local, Kind::Instant] {
+            for micros in [i64::MAX, i64::MIN] {
+                let bytes = [&8_i32.to_be_bytes()[..], &micros.to_be_bytes()].concat();
+                assert!(fixed(field(kind), &bytes).is_none());
+                assert_eq!(decode(field(kind), &micros.to_be_bytes()), Cell::Odd("infinity"));
+            }
+        }
+    }
 
     fn number(weight: i16, sign: u16, digits: &[i16]) -> String {
         let mut bytes = Vec::new();

@@ -267,6 +267,11 @@ impl Wire {
             if let Some((_, length)) = first_message(self.block())? {
                 break length;
             }
+            if let Some(head) = self.block().first_chunk()
+                && message_length(head)? > LONGEST_MESSAGE
+            {
+                return Err(Failure::Garbled);
+            }
             self.fill().await?;
         };
         let from = self.from;
@@ -419,4 +424,105 @@ fn first_text(body: &[u8]) -> Option<String> {
     let (length, rest) = body.get(2..)?.split_first_chunk::<4>()?;
     let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
     Some(String::from_utf8_lossy(rest.get(..length)?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn message(tag: u8, body: &[u8], out: &mut Vec<u8>) {
+        out.push(tag);
+        out.extend(i32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        out.extend(body);
+    }
+
+    /// What a server that sends these bytes after the sign-in leaves in the inbox.
+    async fn signed_in(sent: Vec<u8>, at_once: usize) -> Result<Wire, Failure> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let length = stream.read_u32().await.unwrap();
+            stream.read_exact(&mut vec![0; length as usize - 4]).await.unwrap();
+            for piece in sent.chunks(at_once) {
+                // Whoever reads may have seen enough.
+                if stream.write_all(piece).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let account = Account { user: "wfm", password: "", database: "acd", options: "" };
+        Wire::open("127.0.0.1", port, Encryption::Off, &account).await
+    }
+
+    fn welcome() -> Vec<u8> {
+        let mut sent = Vec::new();
+        message(b'R', &[0; 4], &mut sent);
+        message(b'S', b"TimeZone\0UTC\0", &mut sent);
+        message(b'Z', b"I", &mut sent);
+        sent
+    }
+
+    #[tokio::test]
+    async fn of_a_long_row_the_begin_of_each_value_is_kept() {
+        for (before, at_once) in [(0, 1 << 20), (1, 1_000), (2, 70_000)] {
+            let text = ["x".repeat(before).as_str(), &"€".repeat(100_000)].concat();
+            let mut row = 4_i16.to_be_bytes().to_vec();
+            for value in [None, Some(text.as_bytes()), Some(&[]), Some(&[0, 0, 0, 7])] {
+                row.extend(value.map_or(-1, |value| i32::try_from(value.len()).unwrap()).to_be_bytes());
+                row.extend(value.unwrap_or_default());
+            }
+            let mut sent = welcome();
+            message(b'd', &row, &mut sent);
+            message(b'Z', b"T", &mut sent);
+            let mut wire = signed_in(sent, at_once).await.unwrap();
+            while !wire.is_long_row().unwrap() {
+                wire.fill().await.unwrap();
+            }
+            let short = wire.long_row().await.unwrap();
+            let kept = u32::from_be_bytes(*short[6..].first_chunk::<4>().unwrap()) as usize;
+            assert!(kept <= KEPT as usize && kept > KEPT as usize - 3);
+            assert!(text.starts_with(std::str::from_utf8(&short[10..10 + kept]).unwrap()));
+            assert_eq!(short[..6], [0, 4, 255, 255, 255, 255]);
+            assert_eq!(short[10 + kept..], [0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 7]);
+            assert!(wire.inbox.len() <= 2 * BLOCK, "the row is not held");
+            assert_eq!(wire.message().await.unwrap().tag, b'Z');
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_row_whose_lengths_do_not_fit_is_garbled() {
+        for (length, more) in [(1 << 18, 0), (1 << 17, 1 << 17), (i32::MAX, 0)] {
+            let mut row = 1_i16.to_be_bytes().to_vec();
+            row.extend(i32::to_be_bytes(length));
+            row.resize((1 << 17) + 6 + more, b'x');
+            let mut sent = welcome();
+            message(b'd', &row, &mut sent);
+            let mut wire = signed_in(sent, 1 << 20).await.unwrap();
+            while !wire.is_long_row().unwrap() {
+                wire.fill().await.unwrap();
+            }
+            assert!(matches!(wire.long_row().await, Err(Failure::Garbled)), "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_postgresql_is_told() {
+        for sent in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"R\0\0\0\x01", b"N\xFF\xFF\xFF\xFF", b"R\0\0\0\x05\0"] {
+            let opened = signed_in(sent.to_vec(), 1_000).await.err().unwrap();
+            assert!(matches!(opened, Failure::Garbled), "{opened:?}");
+        }
+        let mut kerberos = Vec::new();
+        message(b'R', &[0, 0, 0, 7], &mut kerberos);
+        assert!(matches!(signed_in(kerberos, 1_000).await, Err(Failure::SignIn)));
+    }
+
+    #[test]
+    fn a_refusal_is_taken_apart() {
+        let found = refusal(b"SERROR\0VERROR\0C28P01\0Mno\xFF entry\0Fauth.c\0\0");
+        assert_eq!((found.code.as_str(), found.message.as_str()), ("28P01", "no\u{FFFD} entry"));
+        assert!(refusal(b"").code.is_empty());
+    }
 }
