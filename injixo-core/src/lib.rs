@@ -2,7 +2,7 @@
 //!
 //! A **host** opens a store, makes a [`Runtime`] of it, adds integrations, imports and reads intervals and timelines. A
 //! **partner** implements [`Connector`](connector::Connector) with `injixo-core` and `injixo-model` alone. Whoever only
-//! wants sums uses [`aggregate`] without a store.
+//! wants sums uses [`aggregate`], or [`read_intervals`] of a window, without a store.
 //!
 //! # A host that runs for years
 //!

@@ -100,6 +100,7 @@ impl ContactSource for Contacts {
         };
         let mut taking = Taking {
             bound: &bound,
+            places: bound.first_places(),
             resolver: shared.resolver(),
             grid,
             window,
@@ -118,6 +119,7 @@ impl ContactSource for Contacts {
 /// Makes facts of rows.
 struct Taking<'b, 'o, 'w> {
     bound: &'b Bound,
+    places: [u8; MOST_WANTED],
     resolver: Resolver,
     grid: Option<GridCursor>,
     window: Window,
@@ -159,9 +161,8 @@ fn wanted_place(has_intervals: bool, column: &str) -> Option<usize> {
 
 impl Taking<'_, '_, '_> {
     fn fact(&mut self, cells: &[Cell<'_>]) -> Result<(), Wrong> {
-        let Self { bound, resolver, grid, window, out, texts, known, .. } = self;
-        let cells = bound.wanted::<MOST_WANTED>(cells);
-        let cell = |wanted: usize| cells[wanted];
+        let Self { places, resolver, grid, window, out, texts, known, .. } = self;
+        let cell = |wanted: usize| cells.get(usize::from(places[wanted])).copied().unwrap_or(Cell::Null);
         let wrong = |wanted: &'static str| move |rule: Rule| (wanted, rule);
         let moment = cell(TIME).time().map_err(wrong("timestamp"))?.ok_or(("timestamp", Rule::Required))?;
         let start = moment.instant(resolver).map_err(wrong("timestamp"))?;

@@ -115,16 +115,9 @@ impl Bound {
         self.place(wanted).is_some()
     }
 
-    /// The cells of the first wanted columns in their order, NULL where the query has none.
-    #[inline]
-    pub(crate) fn wanted<'c, const N: usize>(&self, cells: &[Cell<'c>]) -> [Cell<'c>; N] {
-        let mut wanted = [Cell::Null; N];
-        for (wanted, place) in wanted.iter_mut().zip(&self.places) {
-            if let Some(cell) = place.and_then(|place| cells.get(place)) {
-                *wanted = *cell;
-            }
-        }
-        wanted
+    /// Where the first wanted columns stand among the cells of a row, as numbers that are too large where the query has none.
+    pub(crate) fn first_places<const N: usize>(&self) -> [u8; N] {
+        std::array::from_fn(|wanted| self.place(wanted).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX))
     }
 
     /// The cell of a wanted column, NULL where the query has no such column.

@@ -237,7 +237,10 @@ mod tests {
             let read = block_on(read_intervals(&system, window(), &Context::default(), |_| {}));
             let stored = block_on(stored(system, length.unwrap_or(IntervalLength::MINUTES_15)));
             let (read, stored) = match (read, stored) {
-                (Err(read), Err(stored)) => return Ok(prop_assert_eq!(read.to_string(), stored.to_string())),
+                (Err(read), Err(stored)) => {
+                    prop_assert_eq!(read.to_string(), stored.to_string());
+                    return Ok(());
+                }
                 (read, stored) => (read.unwrap(), stored.unwrap()),
             };
             prop_assert_eq!(read.0.rows().collect::<Vec<_>>(), stored.0);

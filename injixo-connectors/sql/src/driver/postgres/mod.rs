@@ -134,10 +134,7 @@ impl Driver for PostgresSession {
                 Err(failure) => {
                     // What the server said before it closed the connection says more.
                     let finished = tuples.finish();
-                    return Err(failed(
-                        connection,
-                        finished.map_or_else(|refusal| Failure::Refused(refusal), |_| failure),
-                    ));
+                    return Err(failed(connection, finished.map_or_else(Failure::Refused, |_| failure)));
                 }
             }
         }

@@ -223,7 +223,7 @@ impl Reading<'_> {
                 }
             };
             let is_new = self.rows >= taken;
-            let is_signed = self.rows % SIGNED == 0;
+            let is_signed = self.rows.is_multiple_of(SIGNED);
             for column in 0..columns {
                 let value = row.get_ref(column)?;
                 if is_signed {
