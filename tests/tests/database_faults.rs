@@ -323,8 +323,9 @@ fn every_way_to_tell_a_password() {
         let db = Db::at("postgres", &server.database()).await;
         small(&db, (local("postgres"), LOCALS), ("INTEGER", LENGTHS)).await;
         for (user, hash) in [("plain", "scram-sha-256"), ("md5", "md5"), ("scram", "scram-sha-256")] {
-            db.run(&format!("SET password_encryption = '{hash}'")).await;
-            db.run(&format!("CREATE USER {user} PASSWORD '{PASSWORD}'; GRANT SELECT ON calls TO {user}")).await;
+            // In one go: the setting is that of a connection.
+            let make = format!("CREATE USER {user} PASSWORD '{PASSWORD}'; GRANT SELECT ON calls TO {user}");
+            db.run(&format!("SET password_encryption = '{hash}'; {make}")).await;
             let right = db.config(user, "", CALLS);
             assert_eq!(import(build(&right)).await.unwrap(), SMALL, "{user}");
             for other in ["", "x"] {
