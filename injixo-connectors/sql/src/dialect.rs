@@ -110,7 +110,6 @@ impl Dialect {
             return as_text;
         }
         match self.family {
-            // Blanks at the end of CHAR(n) say nothing; the cast takes them away.
             // Long texts are cut as they come: to look at each costs the server a fifth of the whole.
             Family::Postgres if self.places == Places::Literals && column.kind == Kind::Text => {
                 match column.type_name.as_str() {
@@ -130,8 +129,11 @@ impl Dialect {
                 format!("CONVERT(varchar(1001), CAST({name} AS varbinary(500)), 2)")
             }
             Family::SqlServer if column.type_name.ends_with("money") => format!("CAST({name} AS decimal(19, 4))"),
-            // It counts halves of characters.
-            Family::SqlServer if is_text => format!("LEFT(CAST({name} AS nvarchar(max)), {})", 2 * cut),
+            // It counts halves of characters. A text with a length comes whole, one without in pieces.
+            Family::SqlServer if is_text => {
+                let halves = 2 * cut;
+                format!("CAST(LEFT(CAST({name} AS nvarchar(max)), {halves}) AS nvarchar({halves}))")
+            }
             Family::Oracle if is_text => format!("SUBSTR({name}, 1, {cut})"),
             _ => name,
         }
@@ -140,7 +142,12 @@ impl Dialect {
     /// What is read as text whatever it is: the databases write their values in ways that are known, their ODBC drivers do not.
     fn selected_as_text(self, name: &str, column: &Column) -> Option<String> {
         let text = match (self.family, column.kind) {
-            (Family::Postgres | Family::MySql, Kind::Text | Kind::Other) => return None,
+            (Family::Postgres, Kind::Text | Kind::Other) => return None,
+            // Its driver opens a converter for each value in UTF-16, and takes the locale's characters otherwise: digits are the same
+            // in all of them.
+            (Family::MySql, Kind::Text | Kind::Other) => {
+                format!("HEX(LEFT(CONVERT({name} USING utf8mb4), {}))", LONGEST_TEXT + 1)
+            }
             (Family::Postgres, Kind::Length) if column.type_name == "interval" => format!(
                 "CASE WHEN date_trunc('month', {name}) = INTERVAL '0' THEN CAST(EXTRACT(EPOCH FROM {name}) AS text) ELSE \
                  'months' END"

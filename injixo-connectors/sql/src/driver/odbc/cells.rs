@@ -23,6 +23,8 @@ pub(super) struct Texts {
     text: String,
     /// By row.
     fields: Vec<Field>,
+    /// Where bytes are put together.
+    bytes: Vec<u8>,
 }
 
 /// Where a field lies in the text.
@@ -53,12 +55,19 @@ pub(super) trait Unit: Copy + Default {
     /// How many of them a character takes at most.
     const MOST: usize;
 
+    /// The value as a digit to base 16.
+    fn digit(self) -> Option<u8>;
+
     /// Adds what they spell; without those of a character at the end that is not whole, where the text was cut.
     fn spell(units: &[Self], is_cut: bool, text: &mut String) -> bool;
 }
 
 impl Unit for u16 {
     const MOST: usize = 2;
+
+    fn digit(self) -> Option<u8> {
+        u8::try_from(self).ok().and_then(u8::digit)
+    }
 
     fn spell(units: &[Self], is_cut: bool, text: &mut String) -> bool {
         let units = match units {
@@ -75,6 +84,10 @@ impl Unit for u16 {
 
 impl Unit for u8 {
     const MOST: usize = 4;
+
+    fn digit(self) -> Option<u8> {
+        char::from(self).to_digit(16).and_then(|digit| Self::try_from(digit).ok())
+    }
 
     fn spell(units: &[Self], is_cut: bool, text: &mut String) -> bool {
         let spelt = std::str::from_utf8(units);
@@ -99,11 +112,17 @@ where
     Buffer::new(columns.collect())
 }
 
+/// Whether the bytes of a value come as digits to base 16.
+pub(super) fn is_hex(dialect: Dialect, kind: Kind) -> bool {
+    dialect.family == Family::MySql && matches!(kind, Kind::Text | Kind::Other)
+}
+
 /// How many units a value may take.
 fn width<U: Unit>(dialect: Dialect, kind: Kind) -> usize {
     // Before each value of SQLite stands a letter.
     let longest = U::MOST * (LONGEST_TEXT + 1) + 1;
     match kind {
+        _ if is_hex(dialect, kind) => 8 * (LONGEST_TEXT + 1),
         Kind::Text | Kind::Other => longest,
         _ if dialect.family == Family::Sqlite => longest,
         _ => 80,
@@ -111,18 +130,20 @@ fn width<U: Unit>(dialect: Dialect, kind: Kind) -> usize {
 }
 
 impl Texts {
-    pub(super) fn of<U: Unit + 'static>(buffer: &Buffer<U>) -> Self
+    pub(super) fn of<U: Unit + 'static>(buffer: &Buffer<U>, hex: &[bool]) -> Self
     where
         TextColumn<U>: ColumnBuffer,
         for<'b> TextColumn<U>: Slice<Slice<'b> = TextColumnSlice<'b, U>>,
     {
         let (rows, columns) = (buffer.num_rows(), buffer.num_cols());
-        let mut block = Self { rows, text: String::new(), fields: Vec::with_capacity(rows * columns) };
+        let mut block =
+            Self { rows, text: String::new(), fields: Vec::with_capacity(rows * columns), bytes: Vec::new() };
         for row in 0..rows {
-            for column in 0..columns {
-                let column = buffer.column(column);
+            for number in 0..columns {
+                let column = buffer.column(number);
                 let field = match column.get(row) {
                     None => Field::Null,
+                    Some(digits) if hex.get(number) == Some(&true) => block.push_hex(digits),
                     // SQL Server counts halves of characters where it cuts.
                     Some(units) => {
                         let is_cut = units.len() >= column.max_len().min(U::MOST * (LONGEST_TEXT + 1));
@@ -133,6 +154,19 @@ impl Texts {
             }
         }
         block
+    }
+
+    fn push_hex<U: Unit>(&mut self, digits: &[U]) -> Field {
+        let pair = |pair: &[U; 2]| Some(pair[0].digit()? << 4 | pair[1].digit()?);
+        let (pairs, rest) = digits.as_chunks::<2>();
+        self.bytes.clear();
+        self.bytes.extend(pairs.iter().map_while(pair));
+        let is_whole = rest.is_empty() && self.bytes.len() == pairs.len();
+        let Ok(text) = std::str::from_utf8(&self.bytes) else { return Field::NotUnicode };
+        let from = self.text.len();
+        self.text.push_str(text);
+        let to = self.text.len();
+        if is_whole { Field::Text { from, to } } else { Field::NotUnicode }
     }
 
     fn push<U: Unit>(&mut self, units: &[U], is_cut: bool) -> Field {

@@ -8,7 +8,7 @@ use odbc_api::parameter::VarCharBox;
 use odbc_api::{Cursor, ResultSetMetadata};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cells::{Block, Buffer, Texts, Unit, buffer};
+use super::cells::{Block, Buffer, Texts, Unit, buffer, is_hex};
 use super::connect;
 use super::errors::failed;
 use super::{Command, kinds};
@@ -89,11 +89,11 @@ impl Session<'_> {
         }
         let values = values(statement);
         let Some(cursor) = prepared.execute(&values[..])? else { return Ok(()) };
-        // The driver of SQLite hands over bytes as they are, but makes UTF-16 of them wrongly.
-        let is_taken = if self.dialect.family == Family::Sqlite {
-            fetch(cursor, buffer::<u8>(self.dialect, columns), blocks)?
+        // The driver of SQLite hands over bytes as they are, but makes UTF-16 of them wrongly; of MySQL there are only digits.
+        let is_taken = if matches!(self.dialect.family, Family::Sqlite | Family::MySql) {
+            fetch(cursor, self.dialect, columns, buffer::<u8>(self.dialect, columns), blocks)?
         } else {
-            fetch(cursor, buffer::<u16>(self.dialect, columns), blocks)?
+            fetch(cursor, self.dialect, columns, buffer::<u16>(self.dialect, columns), blocks)?
         };
         if is_taken {
             let _ = blocks.blocking_send(Ok(Block::End));
@@ -150,6 +150,8 @@ impl Session<'_> {
 /// Hands all rows over; whether they were taken.
 fn fetch<U: Unit + 'static>(
     cursor: impl Cursor,
+    dialect: Dialect,
+    columns: &[Column],
     buffer: Buffer<U>,
     blocks: &mpsc::Sender<Result<Block>>,
 ) -> Result<bool, odbc_api::Error>
@@ -158,8 +160,9 @@ where
     for<'b> TextColumn<U>: Slice<Slice<'b> = TextColumnSlice<'b, U>>,
 {
     let mut rows = cursor.bind_buffer(buffer)?;
+    let hex: Vec<bool> = columns.iter().map(|column| is_hex(dialect, column.kind)).collect();
     while let Some(fetched) = rows.fetch()? {
-        if blocks.blocking_send(Ok(Block::Rows(Texts::of(fetched)))).is_err() {
+        if blocks.blocking_send(Ok(Block::Rows(Texts::of(fetched, &hex)))).is_err() {
             return Ok(false);
         }
     }
