@@ -52,7 +52,11 @@ pub(super) fn decode<'r>(data: &'r ColumnData<'static>) -> Cell<'r> {
 fn text(text: &str) -> Cell<'_> {
     let first = cut(text);
     // The driver writes this in place of halves of characters. One at the end of a long text was cut there.
-    if first.contains('\u{FFFD}') { Cell::Odd("a text that is not Unicode") } else { Cell::Text(first) }
+    if !first.is_ascii() && first.contains('\u{FFFD}') {
+        Cell::Odd("a text that is not Unicode")
+    } else {
+        Cell::Text(first)
+    }
 }
 
 fn local(millis: i64) -> Cell<'static> {
