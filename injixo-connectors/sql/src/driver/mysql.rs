@@ -169,17 +169,15 @@ impl Driver for MySqlSession {
     }
 }
 
-/// How the values of a column are read.
+/// How the values of a column are read. Answers to prepared statements are in the binary format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Int,
     Unsigned,
     Float,
-    Double,
     Decimal,
     Length,
     Text,
-    Date,
     Local,
     Instant,
     Not,
@@ -189,12 +187,10 @@ fn reading(column: &Column) -> Reading {
     match column.kind {
         Kind::Int if column.type_name.ends_with("UNSIGNED") || column.type_name == "BIT" => Reading::Unsigned,
         Kind::Int => Reading::Int,
-        Kind::Float if column.type_name == "FLOAT" => Reading::Float,
-        Kind::Float => Reading::Double,
+        Kind::Float => Reading::Float,
         Kind::Decimal => Reading::Decimal,
         Kind::Length => Reading::Length,
         Kind::Text | Kind::Other => Reading::Text,
-        Kind::Local if column.type_name == "DATE" => Reading::Date,
         Kind::Local => Reading::Local,
         Kind::Instant => Reading::Instant,
         Kind::Bool => Reading::Not,
@@ -203,41 +199,67 @@ fn reading(column: &Column) -> Reading {
 
 fn decode(row: &MySqlRow, index: usize, reading: Reading) -> Cell<'_> {
     let odd = Cell::Odd("a value that is not of the column's type");
-    let cell = match reading {
-        Reading::Unsigned => row
-            .try_get_unchecked::<Option<u64>, _>(index)
-            .map(|value| value.map(|value| exact::of_millionths(i128::from(value) * 1_000_000))),
-        Reading::Int => row.try_get_unchecked::<Option<i64>, _>(index).map(|value| value.map(Cell::Int)),
-        Reading::Float => {
-            row.try_get_unchecked::<Option<f32>, _>(index).map(|value| value.map(|value| Cell::Float(f64::from(value))))
-        }
-        Reading::Double => row.try_get_unchecked::<Option<f64>, _>(index).map(|value| value.map(Cell::Float)),
-        Reading::Decimal => {
-            row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(|text| decimal(text).unwrap_or(odd)))
-        }
-        Reading::Length => {
-            row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(|text| length(text).unwrap_or(odd)))
-        }
-        Reading::Text => row.try_get_unchecked::<Option<&str>, _>(index).map(|value| value.map(Cell::Text)),
-        Reading::Date => row
-            .try_get_unchecked::<Option<NaiveDate>, _>(index)
-            .map(|value| value.map(|date| Cell::Local(LocalTime::from(date.and_time(chrono::NaiveTime::MIN))))),
-        Reading::Local => row
-            .try_get_unchecked::<Option<NaiveDateTime>, _>(index)
-            .map(|value| value.map(|time| Cell::Local(LocalTime::from(time)))),
-        Reading::Instant => row
-            .try_get_unchecked::<Option<NaiveDateTime>, _>(index)
-            .map(|value| value.map(|time| Cell::Instant(Timestamp::from(time.and_utc())))),
-        Reading::Not => return odd,
+    let bytes = match row.try_get_unchecked::<Option<&[u8]>, _>(index) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Cell::Null,
+        Err(_) => return odd,
     };
-    match cell {
-        Ok(cell) => cell.unwrap_or(Cell::Null),
-        // The zero date is NULL for the driver; others without a month or a day are no dates.
-        Err(_) if matches!(reading, Reading::Date | Reading::Local | Reading::Instant) => {
-            Cell::Odd("a date without a month or a day")
-        }
-        Err(_) => odd,
+    let text = || std::str::from_utf8(bytes).ok();
+    let cell = match reading {
+        Reading::Int => signed(bytes).map(Cell::Int),
+        Reading::Unsigned => unsigned(bytes).map(|value| exact::of_millionths(i128::from(value) * 1_000_000)),
+        Reading::Float => match bytes.len() {
+            4 => bytes.try_into().ok().map(|bytes| Cell::Float(f64::from(f32::from_le_bytes(bytes)))),
+            _ => bytes.try_into().ok().map(|bytes| Cell::Float(f64::from_le_bytes(bytes))),
+        },
+        Reading::Decimal => text().and_then(decimal),
+        Reading::Length => text().and_then(length),
+        Reading::Text => text().map(Cell::Text),
+        Reading::Local | Reading::Instant => match time(bytes) {
+            // The zero date stands for none.
+            Some(None) => Some(Cell::Null),
+            Some(Some(local)) if reading == Reading::Local => Some(Cell::Local(local)),
+            Some(Some(local)) => Some(Cell::Instant(Timestamp::from_millis(local.millis()))),
+            None => Some(Cell::Odd("a date without a month or a day")),
+        },
+        Reading::Not => None,
+    };
+    cell.unwrap_or(odd)
+}
+
+/// A whole number with a sign, of any width.
+fn signed(bytes: &[u8]) -> Option<i64> {
+    let value = match *bytes {
+        [a] => i64::from(i8::from_le_bytes([a])),
+        [a, b] => i64::from(i16::from_le_bytes([a, b])),
+        [a, b, c, d] => i64::from(i32::from_le_bytes([a, b, c, d])),
+        _ => i64::from_le_bytes(bytes.try_into().ok()?),
+    };
+    Some(value)
+}
+
+/// The same without a sign.
+fn unsigned(bytes: &[u8]) -> Option<u64> {
+    let fits = (1..=8).contains(&bytes.len());
+    fits.then(|| bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+}
+
+/// A date with a time behind its length: year, month and day, hour, minute and second, millionths, as far as they are not zero. `None`
+/// inside for the zero date.
+fn time(bytes: &[u8]) -> Option<Option<LocalTime>> {
+    let (length, rest) = bytes.split_first()?;
+    if usize::from(*length) != rest.len() {
+        return None;
     }
+    let byte = |at: usize| rest.get(at).copied().map_or(0, u32::from);
+    let year = i32::from(u16::from_le_bytes([*rest.first().unwrap_or(&0), *rest.get(1).unwrap_or(&0)]));
+    if (year, byte(2), byte(3)) == (0, 0, 0) {
+        return Some(None);
+    }
+    let micros = rest.get(7..11).and_then(|micros| micros.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let date = NaiveDate::from_ymd_opt(year, byte(2), byte(3))?;
+    let time = date.and_hms_micro_opt(byte(4), byte(5), byte(6), micros)?;
+    Some(Some(LocalTime::from(time)))
 }
 
 /// What is wrong with the encryption of a connection, if an error is about it.
@@ -302,4 +324,36 @@ fn failed(connection: &Connection, error: &sqlx::Error) -> Error {
         None => Error::new(kind, message),
     };
     error.with("database", &connection.database)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_of_every_width() {
+        for (bytes, with_sign, without) in [
+            (&[0x7F][..], 127, 127),
+            (&[0xFF], -1, 255),
+            (&[0x00, 0x80], -32_768, 32_768),
+            (&[0xFE, 0xFF, 0xFF, 0xFF], -2, 4_294_967_294),
+            (&[0, 0, 0, 0, 0, 0, 0, 0x80], i64::MIN, 9_223_372_036_854_775_808),
+        ] {
+            assert_eq!((signed(bytes), unsigned(bytes)), (Some(with_sign), Some(without)));
+        }
+        assert_eq!((signed(&[]), signed(&[0; 9]), unsigned(&[]), unsigned(&[0; 9])), (None, None, None, None));
+    }
+
+    #[test]
+    fn times_of_every_length() {
+        let text = |bytes: &[u8]| time(bytes).map(|time| time.map(|time| time.to_string()));
+        let some = |text: &str| Some(Some(text.to_owned()));
+        assert_eq!(text(&[4, 0xE8, 7, 2, 29]), some("2024-02-29T00:00:00"));
+        assert_eq!(text(&[7, 0xE8, 7, 3, 31, 2, 30, 59]), some("2024-03-31T02:30:59"));
+        assert_eq!(text(&[11, 0xE8, 7, 3, 31, 2, 30, 59, 0x40, 0xE2, 1, 0]), some("2024-03-31T02:30:59.123"));
+        assert_eq!((text(&[0]), text(&[4, 0, 0, 0, 0])), (Some(None), Some(None)));
+        for odd in [&[4, 0xE8, 7, 0, 1][..], &[4, 0xE8, 7, 2, 30], &[7, 0xE8, 7, 3, 31, 24, 0, 0], &[4, 0xE8], &[]] {
+            assert_eq!(text(odd), None, "{odd:?}");
+        }
+    }
 }
