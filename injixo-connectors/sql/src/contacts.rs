@@ -305,3 +305,44 @@ fn measures<'c>(cell: &impl Fn(usize) -> Cell<'c>) -> Result<Measures, Wrong> {
     let handle_time = handling.map_or(Timed::default(), |total| Timed { total, number: handled });
     Ok(Measures { offered, handled, handle_time, ..Measures::default() })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cell() -> impl Strategy<Value = u8> {
+        0..6_u8
+    }
+
+    /// One of some values that are easily taken for each other.
+    fn value(number: u8) -> Cell<'static> {
+        [Cell::Null, Cell::Int(7), Cell::Text("7"), Cell::Text(""), Cell::Micros(7), Cell::Text("seven and seven")]
+            [usize::from(number)]
+    }
+
+    proptest! {
+        /// A queue is found by the values by which it was learned last, and by no others.
+        #[test]
+        fn known_queues_are_those_that_were_named_so(
+            rows in prop::collection::vec((cell(), cell(), cell()), 0..200),
+        ) {
+            let (mut known, mut last) = (Known::new(), Vec::new());
+            for (number, row) in (0..).zip(rows) {
+                let named = [value(row.0), value(row.1), value(row.2)];
+                let found = known.find(&named).map(|queue| queue.number);
+                let held = last.iter().rev().find(|(held, _)| *held == named).map(|(_, number)| *number);
+                // Whatever was found was learned for the same values; others may have taken its place.
+                prop_assert!(found.is_none() || found == held, "{named:?}: {found:?} {held:?}");
+                let is_odd = named.iter().any(|cell| matches!(cell, Cell::Micros(_)));
+                prop_assert!(!is_odd || found.is_none());
+                if found.is_none() {
+                    known.learn(&named, Queue { number, name: None });
+                    last.push((named, number));
+                    prop_assert!(is_odd || known.find(&named).map(|queue| queue.number) == Some(number));
+                }
+            }
+        }
+    }
+}
