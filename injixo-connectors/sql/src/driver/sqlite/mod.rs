@@ -156,6 +156,8 @@ impl Driver for SqliteSession {
         let (plain, guarded) = (statement.clone(), statement.clone().guarded(columns));
         let watch = Arc::clone(&self.watch);
         let reading = self.on_thread(move |inner| {
+            // Should the rows have to be read again, nobody has changed them.
+            let _snapshot = inner.unchecked_transaction()?;
             let mut reading = Reading { inner, watch: &watch, blocks: &sender, rows: 0, checksum: 0 };
             inner.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(HUGE).unwrap_or(i32::MAX))?;
             let read = reading.read(&plain, 0, 0);
@@ -211,7 +213,7 @@ impl Reading<'_> {
         let mut held = 0;
         loop {
             if self.rows == taken && self.checksum != checksum {
-                // The order of the rows is not the same twice, as by random().
+                // The rows are not the same twice, as by random().
                 return Err(too_big());
             }
             let row = match found.next() {
@@ -292,10 +294,9 @@ fn failed(connection: &Connection, error: &rusqlite::Error) -> Error {
         Some(9) => return timed_out(connection),
         Some(11 | 26) => (DataInvalid, "the file is damaged or no SQLite database: correct connection.file"),
         Some(14) => (NotFound, "the file cannot be opened: correct connection.file, or allow reading it"),
-        Some(18) => (
-            DataInvalid,
-            "a text is longer than a mebibyte, and the order of the rows differs each time: cut it in the query",
-        ),
+        Some(18) => {
+            (DataInvalid, "a text is longer than a mebibyte, and the rows differ each time: cut it in the query")
+        }
         _ => (Unexpected, "the database failed"),
     };
     let error = match cause {
@@ -303,4 +304,59 @@ fn failed(connection: &Connection, error: &rusqlite::Error) -> Error {
         None => Error::new(kind, message),
     };
     error.with("file", connection.file.clone().unwrap_or_default().display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Cell;
+
+    struct Seen(Vec<(i64, usize)>);
+
+    #[async_trait]
+    impl Rows for Seen {
+        fn row(&mut self, cells: &[Cell<'_>]) -> Result<()> {
+            let [Cell::Int(number), Cell::Text(text)] = cells else { panic!("{cells:?}") };
+            self.0.push((*number, text.chars().count()));
+            Ok(())
+        }
+
+        async fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn read(rest: &str) -> (Result<()>, Vec<(i64, usize)>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("calls.db");
+        let writer = rusqlite::Connection::open(&file).unwrap();
+        let table = "CREATE TABLE calls AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4999)
+                     SELECT i, CASE WHEN i IN (3000, 4000) THEN printf('%2000000s', '') ELSE 'text ' || i END AS t FROM n";
+        writer.execute_batch(table).unwrap();
+        let config = format!("adapter = 'sqlite'\nfile = '{}'", file.display());
+        let mut session = SqliteSession::open(&toml::from_str(&config).unwrap()).await.unwrap();
+        let mut statement = Statement::new(Dialect::SQLITE);
+        statement.push(&format!("SELECT i, t FROM calls {rest}"));
+        let columns = session.columns(&statement).await.unwrap();
+        let mut seen = Seen(Vec::new());
+        let run = session.run(&statement, &columns, &mut seen).await;
+        (run, seen.0)
+    }
+
+    /// Some thousand rows were handed over when the first of the huge values comes.
+    #[tokio::test]
+    async fn rows_around_a_huge_value_come_once() {
+        let (run, seen) = read("ORDER BY i").await;
+        run.unwrap();
+        let length = |i: i64| if [3_000, 4_000].contains(&i) { 1_001 } else { 5 + i.to_string().len() };
+        assert_eq!(seen, (0..5_000).map(|i| (i, length(i))).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_others_each_time_are_refused() {
+        let (run, _) = read("WHERE i >= 3000 OR random() % 2 = 0").await;
+        let refused = run.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::DataInvalid);
+        assert!(refused.to_string().contains("longer than a mebibyte"), "{refused}");
+    }
 }
