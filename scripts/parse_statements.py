@@ -49,7 +49,8 @@ def wrong(dialect, sql, values):
     # A query is DML to some versions of sqlglot; only what writes is meant.
     if found is not None and not isinstance(found, exp.Query):
         return f"{type(found).__name__} in it: {found.sql(dialect)}"
-    places = len(list(statement.find_all(exp.Parameter if dialect == "tsql" else exp.Placeholder)))
+    kinds = (exp.Parameter, exp.Placeholder) if dialect == "tsql" else (exp.Placeholder,)
+    places = len(list(statement.find_all(*kinds)))
     if places != values:
         return f"{places} places for {values} values"
     foreign = [token.text for token in sqlglot.tokenize(sql, read=dialect) if token.token_type in FOREIGN.get(dialect, ())]

@@ -43,10 +43,12 @@ pub fn scan(dialect: &str, sql: &str) -> Result<Scan, String> {
         let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().map_err(|_| format!("@P{digits} is no place"))
     });
-    let places = if dialect == "tsql" { numbers.collect::<Result<_, _>>()? } else { (1..=marks).collect() };
-    if dialect == "tsql" && marks > 0 {
-        return Err("a ? is no place".to_owned());
+    let numbers: Vec<usize> = if dialect == "tsql" { numbers.collect::<Result<_, _>>()? } else { Vec::new() };
+    // SQL Server has places with numbers, by ODBC those of all others.
+    if !numbers.is_empty() && marks > 0 {
+        return Err("places with numbers and without".to_owned());
     }
+    let places = if numbers.is_empty() { (1..=marks).collect() } else { numbers };
     Ok(Scan { plain, places })
 }
 
@@ -111,6 +113,8 @@ mod tests {
         assert_eq!(plain("postgres", "E'b\\'' c"), "E  c []");
         assert_eq!(plain("mysql", "a 'b\\'' `d``\\` ? # f\n?"), "a     ?  \n? [1, 2]");
         assert_eq!(plain("tsql", "[a]]b] @P1 @P2 -- c"), "  @P1 @P2   [1, 2]");
+        assert_eq!(plain("tsql", "[a]]b] ? ?"), "  ? ? [1, 2]");
+        assert_eq!(plain("tsql", "@P1 ?"), "places with numbers and without");
         assert_eq!(plain("oracle", "q'[it's]' (?) /* ? */"), "q  (?)   [1]");
         assert_eq!(plain("sqlite", "'b\nc' (a"), "a parenthesis is not closed");
         assert_eq!(plain("sqlite", "a)"), "a parenthesis is closed that was not opened");

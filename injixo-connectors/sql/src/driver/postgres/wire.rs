@@ -99,6 +99,9 @@ const LONGEST_ROW: usize = BLOCK;
 /// Longer answers to anything but a `COPY` there are not.
 const LONGEST_MESSAGE: usize = 16 << 20;
 
+/// More values no row has that is asked for.
+const MOST_VALUES: i16 = 64;
+
 /// So much is kept of each value of a row that is not held whole: more than the longest text of a thousand characters.
 const KEPT: u32 = 8 << 10;
 
@@ -208,7 +211,7 @@ impl Wire {
 
     /// The columns of a statement, which is not run. It is one statement, else it is refused.
     pub(super) async fn describe(&mut self, sql: &str) -> Result<Vec<Described>, Failure> {
-        frontend::parse("", sql, [], &mut self.outbox)?;
+        frontend::parse("", sql, [], &mut self.outbox).map_err(|_| unsendable())?;
         frontend::describe(b'S', "", &mut self.outbox)?;
         frontend::sync(&mut self.outbox);
         self.send().await?;
@@ -245,7 +248,7 @@ impl Wire {
 
     /// Sends a statement.
     pub(super) async fn ask(&mut self, sql: &str) -> Result<(), Failure> {
-        frontend::query(sql, &mut self.outbox)?;
+        frontend::query(sql, &mut self.outbox).map_err(|_| unsendable())?;
         self.send().await
     }
 
@@ -304,7 +307,11 @@ impl Wire {
         let count = [head[5], head[6]];
         row.extend(count);
         self.take(7);
-        for _ in 0..i16::from_be_bytes(count) {
+        let count = i16::from_be_bytes(count);
+        if count > MOST_VALUES {
+            return Err(Failure::Garbled);
+        }
+        for _ in 0..count {
             let length = *self.peek(4).await?.first_chunk::<4>().ok_or(Failure::Garbled)?;
             self.take(4);
             left = left.checked_sub(4).ok_or(Failure::Garbled)?;
@@ -369,6 +376,11 @@ impl Wire {
         self.to += read;
         Ok(())
     }
+}
+
+/// A text that the protocol cannot carry, as the server would say it.
+fn unsendable() -> Failure {
+    Failure::Refused(Refusal { code: "42601".to_owned(), message: "a text with a NUL in it".to_owned() })
 }
 
 async fn is_encryption_offered(tcp: &mut TcpStream) -> Result<bool, Failure> {
