@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use injixo_model::Timestamp;
+
 /// What a host should do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -83,6 +85,7 @@ struct Inner {
     message: String,
     retryable: bool,
     retry_after: Option<Duration>,
+    permit_at: Option<Timestamp>,
     context: Vec<(&'static str, String)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -98,6 +101,7 @@ impl Error {
             message: message.into(),
             retryable: kind.is_retryable(),
             retry_after: None,
+            permit_at: None,
             context: Vec::new(),
             source: None,
         };
@@ -131,6 +135,19 @@ impl Error {
     pub fn permanent(mut self) -> Self {
         self.inner.retryable = false;
         self
+    }
+
+    /// The budget of an external system has no permit before then: its turn comes later, and nothing is wrong.
+    pub(crate) fn no_permit(until: Timestamp, now: Timestamp) -> Self {
+        let message = format!("the budget of the external system: next permit at {until}");
+        let mut error = Self::new(ErrorKind::RateLimited, message).retry_in(until.since(now).into());
+        error.inner.permit_at = Some(until);
+        error
+    }
+
+    /// When there is a permit again, for an error that says only that there is none.
+    pub(crate) fn permit_at(&self) -> Option<Timestamp> {
+        self.inner.permit_at
     }
 
     /// What the host should do about it.

@@ -34,10 +34,13 @@
 //! | --- | --- | --- |
 //! | `sqlite` | a store in one SQLite file | no |
 //! | `testkit` | the conformance suite that a connector passes | no |
+//! | `http` | asking systems over HTTP: what connectors of cloud systems need | no |
 //! | `postgres` | a store in a PostgreSQL database | no |
 
 pub mod aggregate;
 pub mod connector;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;

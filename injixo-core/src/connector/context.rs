@@ -1,16 +1,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use injixo_model::Timestamp;
+use injixo_model::{Millis, Timestamp};
 
+use super::Budget;
+use super::permits::{LocalPermits, Permit, Permitter};
 use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, ErrorKind, Result};
 
-/// What a connector may use while it works: the clock, and whoever watches the progress.
+/// What a connector may use while it works: the clock, permits to ask a system, and whoever watches the progress.
 #[derive(Clone)]
 pub struct Context {
     clock: Arc<dyn Clock>,
+    permits: Arc<dyn Permitter>,
     watcher: Option<Arc<Watcher>>,
 }
+
+/// The longest wait for a permit within a read: those of a minute come within it.
+const LONGEST_WAIT: Millis = Millis::from_secs(90);
 
 type Watcher = dyn Fn(&Progress) + Send + Sync;
 
@@ -37,7 +44,13 @@ impl Default for Context {
 impl Context {
     /// A context with that clock, watched by nobody.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, watcher: None }
+        Self { clock, permits: Arc::new(LocalPermits::default()), watcher: None }
+    }
+
+    /// The same, with permits from elsewhere.
+    pub(crate) fn permitted_by(mut self, permits: Arc<dyn Permitter>) -> Self {
+        self.permits = permits;
+        self
     }
 
     /// The same, with `watcher` called after each batch.
@@ -55,6 +68,39 @@ impl Context {
     /// Returns when `at` has come.
     pub async fn sleep(&self, at: Timestamp) {
         self.clock.sleep_until(at).await;
+    }
+
+    /// Returns when `cost` permits under `budget` are free, and takes them. All integrations and processes on one store share
+    /// them; outside a runtime this context and its copies do.
+    ///
+    /// # Errors
+    ///
+    /// `RateLimited` when they are not free soon; the engine does the rest of the window later. `Unauthenticated` when the
+    /// credentials were refused before. Pass the error on.
+    pub async fn permit(&self, budget: &Budget, cost: u32) -> Result<()> {
+        if let Some(permits) = budget.permits.iter().find(|permits| permits.number < cost) {
+            let message = format!("one request takes {cost} permits, the budget has {} at most", permits.number);
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
+        let asked = self.now();
+        loop {
+            let now = self.now();
+            match self.permits.permit(budget, cost, now).await? {
+                Permit::Granted => return Ok(()),
+                Permit::Refused(reason) => return Err(Error::new(ErrorKind::Unauthenticated, reason)),
+                Permit::Wait(until) if until > asked.after(LONGEST_WAIT) => return Err(Error::no_permit(until, now)),
+                Permit::Wait(until) => self.sleep(until.max(now.after(Millis::new(1)))).await,
+            }
+        }
+    }
+
+    /// Tells everyone who asks under `budget` that the system wants to be left alone for so long.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told; pass the error on.
+    pub async fn hold_off(&self, budget: &Budget, length: Millis) -> Result<()> {
+        self.permits.hold_off(budget, length, self.now()).await
     }
 
     pub(crate) fn report(&self, progress: &Progress) {

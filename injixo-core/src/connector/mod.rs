@@ -8,6 +8,7 @@ mod budget;
 mod context;
 mod live;
 mod names;
+mod permits;
 mod registry;
 mod writer;
 
@@ -22,6 +23,7 @@ pub use self::budget::{Budget, Permits};
 pub use self::context::{Context, Progress};
 pub(crate) use self::live::Said;
 pub use self::live::{AgentNow, ChangeSource, Changed, LiveSource, LiveWriter};
+pub(crate) use self::permits::{Credential, Permit, Permitter, Reader};
 pub use self::registry::{ConnectorFactory, Registry};
 pub use self::writer::{ContactDraft, ContactWriter, Counts, RowSink, RowWriter, StatusWriter};
 use crate::error::Result;

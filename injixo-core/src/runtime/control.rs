@@ -10,7 +10,7 @@ use super::{Built, Integration, Runtime, budget, query};
 use crate::connector::{CheckReport, Connector, Stream};
 use crate::derive::{QueueState, encode_queue};
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::{Policy, QUARTER, ceil, floor};
+use crate::plan::{Policy, QUARTER, Why, ceil, floor};
 use crate::store::{
     FeedEntry, FeedKind, IntegrationRecord, IntegrationState, Lane, RangeKind, RangeRecord, StreamId, SubjectKind,
     Transaction, WorkRecord,
@@ -140,11 +140,11 @@ impl Runtime {
         self.shared.hand_over(record.id, built);
         self.shared.wake.notify_one();
         let connector = Arc::clone(connector);
-        Ok(Integration { runtime: self.clone(), id: record.id, zone, connector, cx: self.context() })
+        Ok(Integration { runtime: self.clone(), id: record.id, zone, connector, cx: self.context(Some(Why::Asked)) })
     }
 
     async fn check(&self, name: &str, connector: &dyn Connector) -> Result<()> {
-        let CheckReport { problems, .. } = connector.check(&self.context()).await?;
+        let CheckReport { problems, .. } = connector.check(&self.context(Some(Why::Asked))).await?;
         if problems.is_empty() {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use super::lane::{LaneState, policy_of};
 use crate::connector::Connector;
 use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, Guard, Repeat, Target};
+use crate::plan::Why;
 use crate::store::{IntegrationRecord, WorkRecord};
 
 /// How many deliveries that could not be imported are remembered.
@@ -27,7 +28,7 @@ impl Runtime {
         let policy = policy_of(record);
         let next = self.now().await?.after(policy.folder);
         let Some(source) = connector.deliveries() else { return Ok(Timestamp::MAX) };
-        let cx = self.context();
+        let cx = self.context(Some(Why::Newest));
         let guard = Guard { generation: Some(record.generation), lease: Some((work.lane, work.fence)) };
         let target = Target { store: &*self.store, integration: record.id, zone: connector.zone(), guard };
         let arrived = self.patiently(policy.patience, source.scan(&cx)).await?;

@@ -139,7 +139,7 @@ impl Runtime {
         let target = Target { store: &*self.store, integration: record.id, zone: connector.zone(), guard };
         let (out, said) = mpsc::channel(MOST_WAITING);
         let (hand_over, facts) = mpsc::channel(MOST_WAITING);
-        let cx = self.context();
+        let cx = self.context(None);
         let mut ended = Ok(());
         let (has_heard, heard) = watch::channel(false);
         let follow = async {

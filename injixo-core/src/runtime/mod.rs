@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use injixo_model::{Millis, RejectedRow, Timestamp};
 use tokio::sync::{Notify, watch};
 
+use self::budget::StorePermits;
 pub use self::changes::{Change, Changes, Stretch, What};
 pub use self::follow::{Live, LiveUpdate};
 pub use self::integration::Integration;
@@ -36,6 +37,7 @@ pub use self::status::{BackFill, BlockedWindow, Health, IntegrationStatus, LaneS
 use crate::clock::{Clock, SystemClock};
 use crate::connector::{Connector, Context, Registry};
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::Why;
 use crate::secret::{Secrets, SystemSecrets};
 use crate::store::{ImportRecord, IntegrationRecord, Lane, Store};
 
@@ -207,8 +209,10 @@ impl Runtime {
         transaction.imports(id, limit).await
     }
 
-    fn context(&self) -> Context {
-        Context::new(Arc::clone(&self.clock))
+    /// What a connector may use for work that is done for that reason; without one for what agents do now.
+    fn context(&self, why: Option<Why>) -> Context {
+        let permits = StorePermits::new(Arc::clone(&self.store), why);
+        Context::new(Arc::clone(&self.clock)).permitted_by(Arc::new(permits))
     }
 
     /// The time by which is planned: the store's, where it has one.

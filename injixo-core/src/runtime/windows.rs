@@ -7,9 +7,9 @@ use std::time::Duration;
 use injixo_model::{Coverage, Millis, Timestamp, Window};
 
 use super::Runtime;
-use super::budget::{self, Permit};
+use super::budget;
 use super::lane::{LONGEST_WAIT, LaneState, begin_of, is_back_fill, policy_of, stream_of, stream_policy};
-use crate::connector::{Budget, Connector, Context, Limits, Stream};
+use crate::connector::{Budget, Connector, Context, Limits, Permit, Stream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, Answer, Guard, Read, Target, WindowSource};
 use crate::plan::{
@@ -177,7 +177,7 @@ impl Runtime {
         let Some(source) = connector.changes(stream) else { return Ok(()) };
         let id = StreamId { integration: record.id, stream };
         let mark = self.store.read().await?.mark(id).await?;
-        let cx = self.context();
+        let cx = self.context(Some(Why::Newest));
         let changed = self.patiently(patience, source.changes(&cx, mark.as_deref())).await?;
         if mark.as_deref() == Some(changed.mark.as_str()) && changed.windows.is_empty() {
             return Ok(());
@@ -286,7 +286,7 @@ impl Job {
 
     /// Reads and commits the window of the task, in pieces that the source can answer.
     pub(super) async fn run(&self, runtime: &Runtime, state: &mut LaneState) -> Result<Ended> {
-        let cx = runtime.context();
+        let cx = runtime.context(Some(self.task.why));
         let budget = self.connector.budget();
         let size = size_of(self.work.lane, state, self.longest);
         let mut pieces = self.pieces(size);
@@ -306,6 +306,12 @@ impl Job {
             }
             let read = match read {
                 Ok(read) => read,
+                Err(error) if error.permit_at().is_some() => {
+                    for answer in empty {
+                        self.commit(runtime, answer, false, &cx).await?;
+                    }
+                    return Ok(Ended::NoPermit(error.permit_at().unwrap_or(self.next)));
+                }
                 Err(error) if is_for_good(&error) => {
                     match halves(piece, DAY, &self.zone) {
                         Some((earlier, later)) => pieces.extend([earlier, later]),
