@@ -17,6 +17,7 @@
 //! | `sql-odbc` | databases with a driver of ODBC; links `libodbc` | no |
 //! | `genesys-engage` | Genesys Engage from its databases; needs a database too | no |
 //! | `sikom` | Sikom by a mapping of its tables; needs a database too | no |
+//! | `vonage` | Vonage Contact Center | no |
 //! | `sqlite` | the store in one SQLite file | no |
 //! | `postgres` | the store in a PostgreSQL database | no |
 //! | `full` | all of these but `sql-odbc` | no |
@@ -31,13 +32,15 @@ pub use injixo_connector_genesys as genesys;
 pub use injixo_connector_sikom as sikom;
 #[cfg(feature = "sql")]
 pub use injixo_connector_sql as sql;
+#[cfg(feature = "vonage")]
+pub use injixo_connector_vonage as vonage;
 
 /// Every connector of the enabled features.
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(all(feature = "csv", feature = "genesys-engage", feature = "sikom"))]
-/// assert_eq!(kinds, ["csv", "genesys-engage", "sikom", "sql"]);
+/// # #[cfg(all(feature = "csv", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
+/// assert_eq!(kinds, ["csv", "genesys-engage", "sikom", "sql", "vonage"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
@@ -49,6 +52,8 @@ pub fn all() -> core::connector::Registry {
     let registry = registry.with::<sikom::Sikom>();
     #[cfg(feature = "sql")]
     let registry = registry.with::<sql::Sql>();
+    #[cfg(feature = "vonage")]
+    let registry = registry.with::<vonage::Vonage>();
     registry
 }
 

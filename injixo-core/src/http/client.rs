@@ -84,9 +84,23 @@ impl HttpClient {
     /// # Errors
     ///
     /// The last error of `judge`, or why there was no reply; see [`Context::permit`] for when the budget is used up.
-    pub async fn send<T>(&self, cx: &Context, request: &Request, judge: impl Fn(Reply) -> Result<T>) -> Result<T> {
-        let whole = async |answer: Answer| judge(self.whole(cx, request, answer).await?);
-        self.attempts(cx, request, whole).await
+    pub async fn send<T>(
+        &self,
+        cx: &Context,
+        request: &Request,
+        judge: impl Fn(Reply) -> Result<T> + Send + Sync,
+    ) -> Result<T> {
+        let mut attempts = Attempts::default();
+        loop {
+            let (error, signed_in) = match self.exchange(cx, request).await {
+                Ok((answer, signed_in)) => match self.whole(cx, request, answer).await.and_then(&judge) {
+                    Ok(judged) => return Ok(judged),
+                    Err(error) => (error, signed_in),
+                },
+                Err(error) => (error, None),
+            };
+            attempts.failed(self, cx, request, error, signed_in).await?;
+        }
     }
 
     /// Sends `request` and hands out a good answer whose body is still to come, bounded in its size like any other. A body
@@ -96,19 +110,18 @@ impl HttpClient {
     ///
     /// As for [`send`](Self::send) with [`Reply::ok`].
     pub async fn open(&self, cx: &Context, request: &Request) -> Result<Answer> {
-        let head = async |answer: Answer| {
-            if !(200..300).contains(&answer.status) {
-                return Err(self.whole(cx, request, answer).await?.error());
-            }
-            let (most, mut held) = (self.most_bytes, 0);
-            let bounded = answer.body.map(move |piece| {
-                let piece = piece?;
-                held += piece.len();
-                if held > most { Err(too_long(most)) } else { Ok(piece) }
-            });
-            Ok(Answer { body: bounded.boxed(), ..answer })
-        };
-        self.attempts(cx, request, head).await
+        let mut attempts = Attempts::default();
+        loop {
+            let (error, signed_in) = match self.exchange(cx, request).await {
+                Ok((answer, _)) if (200..300).contains(&answer.status) => return Ok(bounded(answer, self.most_bytes)),
+                Ok((answer, signed_in)) => match self.whole(cx, request, answer).await {
+                    Ok(reply) => (reply.error(), signed_in),
+                    Err(error) => (error, signed_in),
+                },
+                Err(error) => (error, None),
+            };
+            attempts.failed(self, cx, request, error, signed_in).await?;
+        }
     }
 
     /// Opens a WebSocket: messages to and fro.
@@ -118,58 +131,19 @@ impl HttpClient {
     /// As for [`send`](Self::send); `Protocol` when the system opens none.
     pub async fn socket(&self, cx: &Context, url: &str) -> Result<Socket> {
         let (request, key) = socket::request(url)?;
-        let transport = &self.transport;
-        let opened = self.signed(cx, &request, async |request| transport.upgrade(request).await).await?;
-        socket::open(opened.0, &key, self.most_bytes).await
+        let (request, _) = self.permitted(cx, &request).await?;
+        let opened = self.in_time(&request, self.transport.upgrade(&request)).await?;
+        socket::open(opened, &key, self.most_bytes).await
     }
 
-    async fn attempts<T>(
-        &self,
-        cx: &Context,
-        request: &Request,
-        judge: impl AsyncFn(Answer) -> Result<T>,
-    ) -> Result<T> {
-        let (mut attempt, mut is_renewed) = (0, false);
-        loop {
-            attempt += 1;
-            let (error, signed_in) =
-                match self.signed(cx, request, async |request| self.transport.send(request).await).await {
-                    Ok((answer, signed_in)) => match judge(answer).await {
-                        Ok(judged) => return Ok(judged),
-                        Err(error) => (error, signed_in),
-                    },
-                    Err(error) => (error, None),
-                };
-            if let (Some(sign_in), Some(signed_in), false) = (&self.sign_in, &signed_in, is_renewed)
-                && error.kind() == ErrorKind::Unauthenticated
-                && sign_in.refused(signed_in).await
-            {
-                is_renewed = true;
-                attempt -= 1;
-                continue;
-            }
-            if let (Some(budget), Some(asked), ErrorKind::RateLimited) =
-                (&self.budget, error.retry_after(), error.kind())
-                && error.permit_at().is_none()
-            {
-                cx.hold_off(budget, asked.into()).await?;
-            }
-            let Some(wait) = self.retry.wait(attempt, &error) else {
-                let error = error.with("request", request.place());
-                return Err(if attempt > 1 { error.with("attempts", attempt) } else { error });
-            };
-            tracing::debug!(%error, ?request, attempt, ?wait, "trying again");
-            cx.sleep(cx.now().after(wait.into())).await;
-        }
+    /// Sends a request once, in time.
+    async fn exchange(&self, cx: &Context, request: &Request) -> Result<(Answer, Option<SignedIn>)> {
+        let (request, signed_in) = self.permitted(cx, request).await?;
+        Ok((self.in_time(&request, self.transport.send(&request)).await?, signed_in))
     }
 
-    /// Sends a request once: permitted, signed in, in time.
-    async fn signed<T>(
-        &self,
-        cx: &Context,
-        request: &Request,
-        send: impl AsyncFn(&Request) -> Result<T>,
-    ) -> Result<(T, Option<SignedIn>)> {
+    /// The request signed in, once there is a permit for it.
+    async fn permitted(&self, cx: &Context, request: &Request) -> Result<(Request, Option<SignedIn>)> {
         let mut request = request.clone();
         let mut signed_in = None;
         if let Some(sign_in) = &self.sign_in {
@@ -180,10 +154,10 @@ impl HttpClient {
         if let Some(budget) = &self.budget {
             cx.permit(budget, 1).await?;
         }
-        Ok((self.in_time(&request, send(&request)).await?, signed_in))
+        Ok((request, signed_in))
     }
 
-    async fn in_time<T>(&self, request: &Request, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn in_time<T>(&self, request: &Request, answer: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let time = self.request_time + request.waits;
         match tokio::time::timeout(time, answer).await {
             Ok(answer) => answer,
@@ -207,6 +181,56 @@ impl HttpClient {
         let body = self.in_time(request, read).await?;
         Ok(Reply::new(status, headers, body, cx.now()))
     }
+}
+
+/// How often a request was tried.
+#[derive(Default)]
+struct Attempts {
+    number: u32,
+    is_renewed: bool,
+}
+
+impl Attempts {
+    /// Returns when the request is to be sent again, or why it is not.
+    async fn failed(
+        &mut self,
+        client: &HttpClient,
+        cx: &Context,
+        request: &Request,
+        error: Error,
+        signed_in: Option<SignedIn>,
+    ) -> Result<()> {
+        if let (Some(sign_in), Some(signed_in), false) = (&client.sign_in, &signed_in, self.is_renewed)
+            && error.kind() == ErrorKind::Unauthenticated
+            && sign_in.refused(signed_in).await
+        {
+            self.is_renewed = true;
+            return Ok(());
+        }
+        self.number += 1;
+        if let (Some(budget), Some(asked), ErrorKind::RateLimited) = (&client.budget, error.retry_after(), error.kind())
+            && error.permit_at().is_none()
+        {
+            cx.hold_off(budget, asked.into()).await?;
+        }
+        let Some(wait) = client.retry.wait(self.number, &error) else {
+            let error = error.with("request", request.place());
+            return Err(if self.number > 1 { error.with("attempts", self.number) } else { error });
+        };
+        tracing::debug!(%error, ?request, attempt = self.number, ?wait, "trying again");
+        cx.sleep(cx.now().after(wait.into())).await;
+        Ok(())
+    }
+}
+
+fn bounded(answer: Answer, most: usize) -> Answer {
+    let mut held = 0;
+    let body = answer.body.map(move |piece| {
+        let piece = piece?;
+        held += piece.len();
+        if held > most { Err(too_long(most)) } else { Ok(piece) }
+    });
+    Answer { body: body.boxed(), ..answer }
 }
 
 fn too_long(most: usize) -> Error {
