@@ -9,6 +9,7 @@
 //! | --- | --- | --- |
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
+//! | `five9` | Five9 | no |
 //! | `sql` | databases by a user's `SELECT`; needs at least one of the next five | no |
 //! | `sql-postgres` | PostgreSQL databases | no |
 //! | `sql-mysql` | MySQL and MariaDB databases | no |
@@ -26,6 +27,8 @@ pub use injixo_core as core;
 
 #[cfg(feature = "csv")]
 pub use injixo_connector_csv as csv;
+#[cfg(feature = "five9")]
+pub use injixo_connector_five9 as five9;
 #[cfg(feature = "genesys-engage")]
 pub use injixo_connector_genesys as genesys;
 #[cfg(feature = "sikom")]
@@ -39,13 +42,15 @@ pub use injixo_connector_vonage as vonage;
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(all(feature = "csv", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
-/// assert_eq!(kinds, ["csv", "genesys-engage", "sikom", "sql", "vonage"]);
+/// # #[cfg(all(feature = "csv", feature = "five9", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
+/// assert_eq!(kinds, ["csv", "five9", "genesys-engage", "sikom", "sql", "vonage"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
     #[cfg(feature = "csv")]
     let registry = registry.with::<csv::Csv>();
+    #[cfg(feature = "five9")]
+    let registry = registry.with::<five9::Five9>();
     #[cfg(feature = "genesys-engage")]
     let registry = registry.with::<genesys::engage::Engage>();
     #[cfg(feature = "sikom")]

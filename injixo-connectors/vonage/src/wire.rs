@@ -150,7 +150,7 @@ pub(crate) struct Work {
 
 pub(crate) fn status(state: &str, description: Option<&str>) -> String {
     match description {
-        Some(description) if !description.is_empty() && description != state => format!("{state} - {description}"),
+        Some(description) if !description.is_empty() && description != state => format!("{state}: {description}"),
         _ => state.to_owned(),
     }
 }

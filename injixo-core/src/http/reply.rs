@@ -38,6 +38,11 @@ impl Reply {
         &self.body
     }
 
+    /// When it came.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// How long the system asks to wait, by its `Retry-After`: in seconds or until a date.
     pub fn retry_after(&self) -> Option<Duration> {
         self.header("retry-after").and_then(|value| retry_after(value, self.at))
