@@ -8,10 +8,17 @@
 //! This package shares no code with the SDK: no wire shapes, no dates, no zones, no constants.
 
 pub mod clock;
+pub mod faults;
+pub mod five9;
 pub mod ledger;
+mod log;
 mod rng;
+mod serve;
 pub mod time;
 pub mod zone;
 
 pub use clock::Clock;
+pub use five9::Five9Standin;
 pub use ledger::Ledger;
+pub use log::{Asked, Log};
+pub use serve::World;

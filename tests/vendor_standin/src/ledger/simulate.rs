@@ -251,7 +251,7 @@ impl Run<'_> {
             start,
             caller: format!("555{:07}", number * 7919 % 10_000_000),
             called: "5550199".to_owned(),
-            customer: if at % 9 == 0 { "Maier, Änne".to_owned() } else { String::new() },
+            customer: if at.is_multiple_of(9) { "Maier, Änne".to_owned() } else { String::new() },
             passes: Vec::new(),
         };
         let menus = self.length(4 * SECOND, 45 * SECOND);
@@ -302,7 +302,7 @@ impl Run<'_> {
 
     /// The agent who can take a contact of a queue first, and when.
     fn first_free(&self, queue: QueueIx, at: Ms) -> Option<(Ms, AgentIx)> {
-        let able = (0..self.agents.len()).filter(|agent| (agent + queue) % 3 != 0);
+        let able = (0..self.agents.len()).filter(|agent| !(agent + queue).is_multiple_of(3));
         able.filter_map(|agent| Some((self.desks[agent].earliest(at)?, agent))).min()
     }
 

@@ -28,7 +28,9 @@ pub struct Counted {
 
 /// `queue,channel,start,offered,handled,handle_time`: what counts from `from` up to and without `to`.
 pub fn contact_table(counted: &[Counted], from: Ms, to: Ms) -> String {
-    let mut sums: BTreeMap<(&str, &str, Ms), (u64, u64, Option<Ms>)> = BTreeMap::new();
+    // Offered, handled, handle time.
+    type Sums = (u64, u64, Option<Ms>);
+    let mut sums: BTreeMap<(&str, &str, Ms), Sums> = BTreeMap::new();
     for contact in counted {
         let interval = contact.start.div_euclid(INTERVAL) * INTERVAL;
         if (from..to).contains(&interval) {
