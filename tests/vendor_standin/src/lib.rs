@@ -10,11 +10,13 @@
 pub mod clock;
 pub mod faults;
 pub mod five9;
+mod json;
 pub mod ledger;
 mod log;
 mod rng;
 mod serve;
 pub mod time;
+pub mod vonage;
 pub mod zone;
 
 pub use clock::Clock;
@@ -22,3 +24,4 @@ pub use five9::Five9Standin;
 pub use ledger::Ledger;
 pub use log::{Asked, Log};
 pub use serve::World;
+pub use vonage::VonageStandin;

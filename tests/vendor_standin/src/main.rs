@@ -18,7 +18,8 @@ use futures::future::BoxFuture;
 use vendor_standin::clock::Clock;
 use vendor_standin::faults::{Effect, Faults, RetryAfter, Rule, When};
 use vendor_standin::five9::{self, Five9Standin};
-use vendor_standin::ledger::{Ledger, Simulation};
+use vendor_standin::ledger::{Ledger, Precision, Simulation};
+use vendor_standin::vonage::{self, VonageStandin};
 use vendor_standin::zone::Zone;
 
 const USAGE: &str = "\
@@ -55,8 +56,9 @@ struct Serving {
 
 type Start = fn(Options) -> BoxFuture<'static, Result<Serving, Failure>>;
 
-const VENDORS: [(&str, Start); 2] = [
+const VENDORS: [(&str, Start); 3] = [
     ("five9", |options| Box::pin(five9(options))),
+    ("vonage", |options| Box::pin(vonage(options))),
     ("genesys-cloud", |_| Box::pin(async { Err("not built yet".into()) })),
 ];
 
@@ -118,6 +120,21 @@ async fn five9(options: Options) -> Result<Serving, Failure> {
     }
     let (url, settings) = (standin.url(), standin.settings());
     let line = format!("five9 url={url} user={} password={}", settings.user, settings.password);
+    Ok(Serving { line, _standin: Box::new(standin) })
+}
+
+async fn vonage(options: Options) -> Result<Serving, Failure> {
+    let settings = vonage::Settings { rewrite_delay: 20_000, ..vonage::Settings::default() };
+    let ledger = ledger(&options, Zone::Berlin, |simulation| {
+        simulation.precision = Precision::Millis;
+        simulation.is_mixed = true;
+    });
+    let standin = VonageStandin::start_on(options.listen, settings, ledger, Clock::real()).await?;
+    if options.has_faults {
+        add_faults(&standin.world().faults, options.seed, "");
+    }
+    let (url, settings) = (standin.url(), standin.settings());
+    let line = format!("vonage url={url} client_id={} client_secret={}", settings.client_id, settings.client_secret);
     Ok(Serving { line, _standin: Box::new(standin) })
 }
 

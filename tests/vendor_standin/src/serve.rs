@@ -91,8 +91,8 @@ impl Answer {
         Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
     }
 
-    pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self::new(status, "application/json; charset=utf-8", body.to_string())
+    pub(crate) fn json(status: u16, body: impl Into<String>) -> Self {
+        Self::new(status, "application/json; charset=utf-8", body)
     }
 }
 

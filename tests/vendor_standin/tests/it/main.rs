@@ -2,4 +2,6 @@
 
 mod five9;
 mod five9_statistics;
+mod program;
 mod support;
+mod vonage;
