@@ -24,9 +24,9 @@ pub struct VonageConfig {
     /// Which kind of queues to read.
     #[serde(default)]
     pub queue_type: QueueType,
-    /// Whether an interaction that broke out of a queue counts as offered there. Inferred: it does not, as it is often queued
-    /// again.
-    #[serde(default)]
+    /// Whether an interaction that a rule moved out of a queue counts as offered there; where it is queued again, it counts there
+    /// too. Inferred: it does.
+    #[serde(default = "yes")]
     pub count_breakouts: bool,
     /// From where the offsets of events count. Inferred.
     #[serde(default)]
@@ -60,6 +60,10 @@ pub struct VonageConfig {
 
 fn longest_interaction() -> u32 {
     4 * 3_600
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn poll() -> u32 {
@@ -111,7 +115,7 @@ pub enum Grouping {
     InteractionPlan,
     /// The reporting group of the plan.
     ReportingGroup,
-    /// The first of the skills that were asked for.
+    /// The skills that were asked for, with a comma between them.
     Skill,
 }
 
@@ -160,7 +164,7 @@ impl VonageConfig {
             region,
             grouping: Grouping::default(),
             queue_type: QueueType::default(),
-            count_breakouts: false,
+            count_breakouts: true,
             event_offsets: EventOffsets::default(),
             media: BTreeMap::new(),
             longest_interaction_secs: longest_interaction(),

@@ -1,0 +1,498 @@
+//! A stand-in for Five9: the Configuration Web Services with their reports, and the Statistics Web Services.
+//!
+//! Paths: `/wsadmin/AdminWebService`, `/wsadmin/v13/AdminWebService` (other versions have a namespace of their own) and
+//! `/wssupervisor/SupervisorWebService`, also with a version; `GET …?wsdl` gives the description of the first two. Sign-in is HTTP
+//! Basic. What the public documentation leaves open is chosen by [`Settings`].
+//!
+//! A report shows what the ledger has on record when it is *run*; later edits do not reach it.
+
+mod columns;
+mod directory;
+mod limits;
+mod reports;
+mod rows;
+mod soap;
+mod statistics;
+mod wsdl;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+
+use self::limits::Counters;
+use self::reports::Report;
+use self::soap::{ADMIN, Children, Fault, SUPERVISOR};
+use self::statistics::Session;
+use crate::clock::Clock;
+use crate::faults::Effect;
+use crate::ledger::Ledger;
+use crate::ledger::truth::{Counted, Naming, Told};
+use crate::rng::Rng;
+use crate::serve::{Answer, Request, Server, Vendor, World};
+use crate::time::{HOUR, Ms, SECOND};
+use crate::zone::Zone;
+
+/// What key gives a row of the call log its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// `CAMPAIGN`.
+    Campaign,
+    /// `SKILL`.
+    Skill,
+}
+
+/// Whether rows of one call that follow one another in one queue are one contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segments {
+    /// They are one.
+    Joined,
+    /// Each is one.
+    Each,
+}
+
+/// The instant at which a contact counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartsAt {
+    /// `TIMESTAMP` and `IVR TIME` after it: when the queue was entered.
+    Queue,
+    /// `TIMESTAMP`.
+    Row,
+}
+
+/// What the rows `Login` and `Logout` are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionRows {
+    /// Events of no length.
+    Instants,
+    /// `Login` lasts for the session, `Logout` until the next.
+    Whole,
+}
+
+/// What happens when a report has more rows than the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AboveLimit {
+    /// The rest is missing, and nothing says so.
+    Cut,
+    /// The result is refused.
+    Fault,
+}
+
+/// How `State Since` is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateSince {
+    /// Milliseconds since 1970.
+    Millis,
+    /// `YYYY-MM-DD HH:MM:SS` in Pacific time.
+    PacificText,
+}
+
+/// Everything about the account and the service that can be chosen.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// The zone of the data centre, in which reports are written.
+    pub zone: Zone,
+    /// The truth: which key makes a queue.
+    pub grouping: Grouping,
+    /// The truth: what makes a contact.
+    pub segments: Segments,
+    /// The truth: where a contact counts.
+    pub starts_at: StartsAt,
+    /// The truth: the name of a status.
+    pub naming: Naming,
+    /// Whether `TALK TIME` contains `HOLD TIME`.
+    pub talk_contains_hold: bool,
+    /// The columns of `Call Log`. Columns that are not known are empty.
+    pub call_columns: Vec<String>,
+    /// The columns of `Call Log with Skills`; empty: there is no such report.
+    pub skill_columns: Vec<String>,
+    /// The columns of `Agent State Details`.
+    pub state_columns: Vec<String>,
+    /// Headers that are shown under another name.
+    pub renamed: BTreeMap<String, String>,
+    /// What `SKILL` holds without a skill: `[None]`, or nothing.
+    pub no_skill: String,
+    /// Campaigns and skills that were deleted since.
+    pub deleted: Vec<String>,
+    /// What `ABANDONED` holds for a call that was not: `0`, or nothing.
+    pub not_abandoned: String,
+    /// Whether durations of zero are empty.
+    pub blank_zero_durations: bool,
+    /// What `Login` and `Logout` are.
+    pub session_rows: SessionRows,
+    /// What ends a line of CSV.
+    pub line_end: String,
+    /// How often `isReportRunning` says that the report still runs.
+    pub report_polls: u32,
+    /// For how long at most `isReportRunning` holds a request, by the clock of the machine.
+    pub longest_poll: Ms,
+    /// Whether a result that is asked for too early is half a result instead of a fault.
+    pub gives_half_results: bool,
+    /// For how long a result can be had.
+    pub report_life: Ms,
+    /// How many rows a CSV result has at most.
+    pub csv_limit: usize,
+    /// How many rows `getReportResult` has at most.
+    pub record_limit: usize,
+    /// What happens above these.
+    pub above_limit: AboveLimit,
+    /// Whether `start` may stand before `end` in the criteria, against the schema.
+    pub takes_start_first: bool,
+    /// Whether a range given with an offset of zero has an empty result.
+    pub empties_zero_offset: bool,
+    /// Whether a user may have one request at a time only.
+    pub is_one_at_a_time: bool,
+    /// What each kind of operation may per minute, hour and day.
+    pub limits: BTreeMap<&'static str, [u64; 3]>,
+    /// How `State Since` is written.
+    pub state_since: StateSince,
+    /// Whether agents that are logged out are in the statistics; if not, they come and go.
+    pub lists_logged_out: bool,
+    /// Whether updates name columns as `stateSince` instead of `State Since`.
+    pub has_internal_names: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let owned = |columns: &[&str]| columns.iter().map(|column| (*column).to_owned()).collect::<Vec<_>>();
+        let mut skill_columns = owned(&columns::CALL_LOG);
+        skill_columns.push("SKILL".to_owned());
+        Self {
+            user: "wfm@example.test".to_owned(),
+            password: "s3cret:<&>".to_owned(),
+            zone: Zone::Pacific,
+            grouping: Grouping::Campaign,
+            segments: Segments::Joined,
+            starts_at: StartsAt::Queue,
+            naming: Naming::Joined(": ".to_owned()),
+            talk_contains_hold: false,
+            call_columns: owned(&columns::CALL_LOG),
+            skill_columns,
+            state_columns: owned(&columns::AGENT_STATES),
+            renamed: BTreeMap::new(),
+            no_skill: "[None]".to_owned(),
+            deleted: Vec::new(),
+            not_abandoned: "0".to_owned(),
+            blank_zero_durations: false,
+            session_rows: SessionRows::Instants,
+            line_end: "\n".to_owned(),
+            report_polls: 2,
+            longest_poll: SECOND,
+            gives_half_results: false,
+            report_life: HOUR,
+            csv_limit: 50_000,
+            record_limit: 5_000,
+            above_limit: AboveLimit::Cut,
+            takes_start_first: false,
+            empties_zero_offset: false,
+            is_one_at_a_time: true,
+            limits: limits::DEFAULTS.into_iter().collect(),
+            state_since: StateSince::Millis,
+            lists_logged_out: true,
+            has_internal_names: false,
+        }
+    }
+}
+
+/// A running stand-in; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Five9Standin {
+    server: Server,
+    service: Arc<Service>,
+}
+
+impl Five9Standin {
+    /// Starts a stand-in on a free port of this machine.
+    ///
+    /// # Errors
+    ///
+    /// When there is no port.
+    pub async fn start(settings: Settings, ledger: Ledger, clock: Clock) -> io::Result<Self> {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), settings, ledger, clock).await
+    }
+
+    /// Starts a stand-in on an address.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be had.
+    pub async fn start_on(listen: SocketAddr, settings: Settings, ledger: Ledger, clock: Clock) -> io::Result<Self> {
+        let service = Arc::new(Service {
+            settings,
+            world: World::new(ledger, clock),
+            counters: Mutex::default(),
+            reports: Mutex::default(),
+            session: Mutex::default(),
+            identifiers: Mutex::new(Rng::new(0xF1E9)),
+            is_closed: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
+        });
+        let vendor: Arc<dyn Vendor> = Arc::<Service>::clone(&service);
+        Ok(Self { server: Server::start(listen, vendor).await?, service })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr
+    }
+
+    /// `http://127.0.0.1:…`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr())
+    }
+
+    /// The ledger, the clock, the faults and the log.
+    pub fn world(&self) -> &World {
+        &self.service.world
+    }
+
+    /// What was chosen, with user name and password.
+    pub fn settings(&self) -> &Settings {
+        &self.service.settings
+    }
+
+    /// The contacts that a correct import at `now` knows.
+    pub fn counted(&self, now: Ms) -> Vec<Counted> {
+        Vendor::counted(self.service.as_ref(), now)
+    }
+
+    /// The states that a correct import at `now` knows.
+    pub fn told(&self, now: Ms) -> Vec<Told> {
+        Vendor::told(self.service.as_ref(), now)
+    }
+
+    /// Ends the session as another sign-in does: the next request is refused, and the statistics start again.
+    pub fn end_session(&self) {
+        self.service.end_session();
+    }
+}
+
+#[derive(Debug)]
+struct Service {
+    settings: Settings,
+    world: World,
+    counters: Mutex<Counters>,
+    reports: Mutex<BTreeMap<String, Report>>,
+    session: Mutex<Option<Session>>,
+    identifiers: Mutex<Rng>,
+    is_closed: AtomicBool,
+    running: AtomicUsize,
+}
+
+/// One of the two services, by the path.
+struct Door {
+    namespace: String,
+    is_admin: bool,
+}
+
+fn door(path: &str) -> Option<Door> {
+    let (base, service, path) = match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", "wsadmin", rest @ ..] => (ADMIN, "AdminWebService", rest.to_vec()),
+        ["", "wssupervisor", rest @ ..] => (SUPERVISOR, "SupervisorWebService", rest.to_vec()),
+        _ => return None,
+    };
+    let is_admin = base == ADMIN;
+    let namespace = match path.as_slice() {
+        [name] if *name == service => base.to_owned(),
+        [version, name] if *name == service => match version.strip_prefix('v') {
+            Some("13") => base.to_owned(),
+            Some(number) if is_admin && number.starts_with(|first: char| first.is_ascii_digit()) => {
+                format!("{base}{version}/")
+            }
+            Some(number) if number.starts_with(|first: char| first.is_ascii_digit()) => base.to_owned(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Door { namespace, is_admin })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Service {
+    fn now(&self) -> Ms {
+        self.world.clock.now()
+    }
+
+    fn end_session(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        *lock(&self.session) = None;
+    }
+
+    fn count(&self, kind: &'static str) -> Result<(), Fault> {
+        let at = (self.now(), self.settings.zone);
+        lock(&self.counters).count(kind, &self.settings.limits, at, &self.world.log)
+    }
+
+    async fn respond(&self, request: &Request) -> Answer {
+        let Some(door) = door(&request.path) else { return Answer::new(404, "text/html", "<h1>Not Found</h1>") };
+        let Settings { user, password, .. } = &self.settings;
+        if request.basic().is_none_or(|(given, secret)| given != *user || secret != *password) {
+            let mut answer = Answer::new(401, "text/html", "<h1>Unauthorized</h1>");
+            answer.headers.push(("www-authenticate", "Basic realm=\"Five9\"".to_owned()));
+            return answer;
+        }
+        match request.method.as_str() {
+            "GET" if door.is_admin && request.query.contains_key("wsdl") => {
+                let address = format!("http://{}{}", request.header("host"), request.path);
+                return Answer::new(200, "text/xml;charset=UTF-8", wsdl::text(&door.namespace, &address));
+            }
+            "POST" => {}
+            _ => return Answer::new(405, "text/html", "<h1>Method Not Allowed</h1>"),
+        }
+        if !request.header("content-type").starts_with("text/xml") {
+            return Answer::new(415, "text/html", "<h1>Unsupported Media Type</h1>");
+        }
+        let _guard = Guard::new(&self.running);
+        if self.running.load(Ordering::SeqCst) > 1 {
+            self.world.log.violated("one request at a time");
+            if self.settings.is_one_at_a_time {
+                let fault = Fault::new("UserAlreadyLoggedInFault", "User is already logged in");
+                return fault.answer(&door.namespace);
+            }
+        }
+        match self.operate(request, &door).await {
+            Ok(answer) => answer,
+            Err(fault) => fault.answer(&door.namespace),
+        }
+    }
+
+    async fn operate(&self, request: &Request, door: &Door) -> Result<Answer, Fault> {
+        // What is read from the document does not outlive this block: it cannot be held while waiting.
+        let wait = {
+            let document = soap::document(&request.body)?;
+            let wrapper = soap::wrapper(&document, &door.namespace)?;
+            let operation = wrapper.tag_name().name();
+            if self.is_closed.swap(false, Ordering::SeqCst) {
+                let name = if door.is_admin { "AdminSessionClosedFault" } else { "SessionClosedFault" };
+                return Err(Fault::new(name, "Session was closed"));
+            }
+            let done = |returns: String| Ok(soap::answer(&door.namespace, operation, &returns));
+            if !door.is_admin {
+                match operation {
+                    "setSessionParameters" => return done(self.set_session(wrapper)?),
+                    "getColumnNames" => return done(self.column_names(wrapper)?),
+                    "getStatistics" => return done(self.statistics(wrapper)?),
+                    "getStatisticsUpdate" => Wait::Update(self.ask_update(wrapper)?),
+                    _ => return Err(unknown(operation)),
+                }
+            } else {
+                match operation {
+                    "runReport" => return done(self.run_report(wrapper)?),
+                    "isReportRunning" => Wait::Report(self.ask_running(wrapper)?),
+                    "getReportResult" => return done(self.result(wrapper)?),
+                    "getReportResultCsv" => return done(self.result_csv(wrapper)?),
+                    "getCallCountersState" => {
+                        Children::of(wrapper, &[])?;
+                        return done(self.counters_state());
+                    }
+                    "closeSession" => {
+                        Children::of(wrapper, &[])?;
+                        *lock(&self.session) = None;
+                        return done(String::new());
+                    }
+                    _ => return done(self.directory(operation, wrapper)?.ok_or_else(|| unknown(operation))?),
+                }
+            }
+        };
+        let (operation, returns) = match wait {
+            Wait::Report((is_running, timeout)) => {
+                if is_running {
+                    let until = self.now() + timeout.min(self.settings.longest_poll);
+                    self.world.clock.wait_until(until).await;
+                }
+                ("isReportRunning", format!("<return>{is_running}</return>"))
+            }
+            Wait::Update(ask) => ("getStatisticsUpdate", self.update(ask).await),
+        };
+        Ok(soap::answer(&door.namespace, operation, &returns))
+    }
+
+    fn counters_state(&self) -> String {
+        let mut text = String::new();
+        let state = lock(&self.counters).state(&self.settings.limits, self.now(), self.settings.zone);
+        for (timeout, kinds) in state {
+            text.push_str("<return>");
+            for (kind, limit, value) in kinds {
+                text.push_str("<callCounterStates>");
+                soap::element(&mut text, "limit", &limit.to_string());
+                soap::element(&mut text, "operationType", kind);
+                soap::element(&mut text, "value", &value.to_string());
+                text.push_str("</callCounterStates>");
+            }
+            soap::element(&mut text, "timeout", &timeout.to_string());
+            text.push_str("</return>");
+        }
+        text
+    }
+}
+
+enum Wait {
+    Report((bool, Ms)),
+    Update(statistics::AskedUpdate),
+}
+
+fn unknown(operation: &str) -> Fault {
+    Fault { name: String::new(), fields: Vec::new(), text: format!("Operation {operation} is not known") }
+}
+
+/// A request in work.
+struct Guard<'a>(&'a AtomicUsize);
+
+impl<'a> Guard<'a> {
+    fn new(running: &'a AtomicUsize) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(running)
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Vendor for Service {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn operation(&self, request: &Request) -> String {
+        soap::operation(&request.body)
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Answer> {
+        Box::pin(self.respond(request))
+    }
+
+    fn play(&self, request: &Request, effect: &Effect) -> Option<Answer> {
+        let namespace = door(&request.path).map_or(ADMIN.to_owned(), |door| door.namespace);
+        let fault = match effect {
+            Effect::Fault(name) => Fault::new(name, "Refused by a fault of the stand-in"),
+            Effect::Limit => limits::exceeded("ReportRequest", 0),
+            Effect::Expire => {
+                self.end_session();
+                return None;
+            }
+            _ => return None,
+        };
+        Some(fault.answer(&namespace))
+    }
+
+    fn counted(&self, now: Ms) -> Vec<Counted> {
+        rows::counted(&rows::calls(&self.world.ledger(), &self.settings, now), &self.settings)
+    }
+
+    fn told(&self, now: Ms) -> Vec<Told> {
+        rows::told(&rows::states(&self.world.ledger(), &self.settings, now), &self.settings)
+    }
+}
