@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use injixo_connectors::core::aggregate::Overlap;
 use injixo_connectors::core::connector::{Connector, Context};
-use injixo_connectors::core::model::{IntervalLength, RejectedRow, Timestamp, Window};
+use injixo_connectors::core::model::{IntervalLength, Millis, RejectedRow, Timestamp, Window};
 use injixo_connectors::core::zone::Grid;
 use injixo_connectors::core::{ImportReport, MemoryStore, Runtime, read_intervals};
 use injixo_workspace::{
@@ -125,7 +125,13 @@ async fn read_statuses(
 ) -> Result<ExitCode, Failure> {
     let (name, zone) = (connector.info().kind, connector.zone());
     let runtime = Runtime::new(MemoryStore::new());
-    let report = runtime.add(name, connector).await?.import_statuses(window).await?;
+    let integration = runtime.add(name, connector).await?;
+    // What an agent does when the window begins may have begun before, which an answer about the window need not tell.
+    let before = Window::new(window.from().before(DAY), window.from())?;
+    if let Err(error) = integration.import_statuses(before).await {
+        eprintln!("warning: statuses from before the window are not known: {error}");
+    }
+    let report = integration.import_statuses(window).await?;
     if let Some(rejects) = &mut rejects {
         report.first_rejected.iter().try_for_each(|row| rejects.write(&row.source, row))?;
     }
@@ -147,6 +153,8 @@ async fn read_statuses(
     out.flush()?;
     Ok(code(&report))
 }
+
+const DAY: Millis = Millis::from_mins(1_440);
 
 /// Says what was read.
 fn finish(report: &ImportReport, rejects: Option<Rejects>) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use injixo_core::{Error, ErrorKind, Result};
 
 use crate::client::{Client, Service};
 use crate::config::{Five9Config, RangeOrder, Report};
+use crate::error::is_fault;
 use crate::limits::Counted;
 use crate::table::Table;
 use crate::xml::Children;
@@ -60,6 +61,14 @@ impl Reports {
     }
 
     async fn run(&self, cx: &Context, report: &Report, range: Window) -> Result<Table> {
+        match self.run_once(cx, report, range).await {
+            // How long Five9 keeps a report is not known.
+            Err(error) if is_fault(&error, "UnknownIdentifierFault") => self.run_once(cx, report, range).await,
+            answer => answer,
+        }
+    }
+
+    async fn run_once(&self, cx: &Context, report: &Report, range: Window) -> Result<Table> {
         self.client.learn_limits(cx).await?;
         for counted in [Counted::ReportRequest, Counted::RetrieveReport] {
             self.client.limits.left(counted, cx.now())?;

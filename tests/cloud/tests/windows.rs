@@ -1,0 +1,62 @@
+//! One day of each vendor by a single read, over a real connection, against the ledger.
+
+use std::sync::Arc;
+
+use injixo_connectors::{five9, vonage};
+use injixo_core::Secret;
+use injixo_core::connector::Context;
+use injixo_test_cloud::{Hasty, assert_same, contacts, statuses, window};
+use vendor_standin::ledger::{Precision, Simulation, truth};
+use vendor_standin::time::{self, DAY, HOUR, Ms};
+use vendor_standin::{Clock, Five9Standin, VonageStandin};
+
+fn at(text: &str) -> Ms {
+    time::parse(text).unwrap()
+}
+
+fn five9(standin: &Five9Standin) -> five9::Five9 {
+    let settings = standin.settings();
+    let mut config = five9::Five9Config::new(&settings.user, Secret::new(&settings.password), five9::Region::Us);
+    config.url = Some(standin.url());
+    five9::Five9::new(config).unwrap()
+}
+
+fn vonage(standin: &VonageStandin) -> vonage::Vonage {
+    let settings = standin.settings();
+    let secret = Secret::new(&settings.client_secret);
+    let mut config = vonage::VonageConfig::new(&settings.client_id, secret, vonage::Region::Emea);
+    config.api_url = Some(standin.url());
+    config.token_url = Some(format!("{}/Auth/connect/token", standin.url()));
+    vonage::Vonage::new(config).unwrap()
+}
+
+#[tokio::test]
+async fn a_day_of_five9() {
+    // The clock is put back in California at 09:00 UTC.
+    let first = at("2024-11-02T07:00:00Z");
+    let ledger = Simulation::new(7, first, 3).ledger();
+    let clock = Clock::simulated(first + 4 * DAY);
+    let standin = Five9Standin::start(Default::default(), ledger, clock.clone()).await.unwrap();
+    let cx = Context::new(Arc::new(Hasty(clock.clone())));
+    let (from, to) = (first + DAY, first + 2 * DAY + HOUR);
+    let now = clock.now();
+    let found = contacts(&five9(&standin), &cx, window(from, to)).await.unwrap();
+    assert_same(&found, &truth::contact_table(&standin.counted(now), from, to));
+    let found = statuses(five9(&standin), Hasty(clock), window(from, to)).await.unwrap();
+    assert_same(&found, &truth::status_time_table(&standin.told(now), from, to, now));
+}
+
+#[tokio::test]
+async fn a_day_of_vonage() {
+    let first = at("2024-03-30T00:00:00Z");
+    let simulation = Simulation { precision: Precision::Millis, is_mixed: true, ..Simulation::new(7, first, 3) };
+    let clock = Clock::simulated(first + 4 * DAY);
+    let standin = VonageStandin::start(Default::default(), simulation.ledger(), clock.clone()).await.unwrap();
+    let cx = Context::new(Arc::new(Hasty(clock.clone())));
+    let (from, to) = (first + DAY, first + 2 * DAY);
+    let now = clock.now();
+    let found = contacts(&vonage(&standin), &cx, window(from, to)).await.unwrap();
+    assert_same(&found, &truth::contact_table(&standin.counted(now), from, to));
+    let found = statuses(vonage(&standin), Hasty(clock), window(from, to)).await.unwrap();
+    assert_same(&found, &truth::status_time_table(&standin.told(now), from, to, now));
+}
