@@ -1,7 +1,7 @@
 //! A stand-in for Five9: the Configuration Web Services with their reports, and the Statistics Web Services.
 //!
 //! Paths: `/wsadmin/AdminWebService`, `/wsadmin/v13/AdminWebService` (other versions have a namespace of their own) and
-//! `/wssupervisor/SupervisorWebService`, also with a version; `GET …?wsdl` gives the description of the first two. Sign-in is HTTP
+//! `/wssupervisor/SupervisorWebService`, also with a version; `GET …?wsdl` gives the descriptions of the services. Sign-in is HTTP
 //! Basic. What the public documentation leaves open is chosen by [`Settings`].
 //!
 //! A report shows what the ledger has on record when it is *run*; later edits do not reach it.
@@ -260,7 +260,7 @@ impl Five9Standin {
 
     /// The contacts that a correct import at `now` knows.
     pub fn counted(&self, now: Ms) -> Vec<Counted> {
-        Vendor::counted(self.service.as_ref(), now)
+        Vendor::counted(self.service.as_ref(), now, None).unwrap_or_default()
     }
 
     /// The states that a correct import at `now` knows.
@@ -342,9 +342,13 @@ impl Service {
             return answer;
         }
         match request.method.as_str() {
-            "GET" if door.is_admin && request.query.contains_key("wsdl") => {
+            "GET" if request.query.contains_key("wsdl") => {
                 let address = format!("http://{}{}", request.header("host"), request.path);
-                return Answer::new(200, "text/xml;charset=UTF-8", wsdl::text(&door.namespace, &address));
+                return Answer::new(
+                    200,
+                    "text/xml;charset=UTF-8",
+                    wsdl::text(door.is_admin, &door.namespace, &address),
+                );
             }
             "POST" => {}
             _ => return Answer::new(405, "text/html", "<h1>Method Not Allowed</h1>"),
@@ -488,8 +492,15 @@ impl Vendor for Service {
         Some(fault.answer(&namespace))
     }
 
-    fn counted(&self, now: Ms) -> Vec<Counted> {
-        rows::counted(&rows::calls(&self.world.ledger(), &self.settings, now), &self.settings)
+    fn counted(&self, now: Ms, grouping: Option<&str>) -> Option<Vec<Counted>> {
+        let grouping = match grouping {
+            None => self.settings.grouping,
+            Some("campaign") => Grouping::Campaign,
+            Some("skill") => Grouping::Skill,
+            Some(_) => return None,
+        };
+        let rows = rows::calls(&self.world.ledger(), &self.settings, now);
+        Some(rows::counted(&rows, &self.settings, grouping))
     }
 
     fn told(&self, now: Ms) -> Vec<Told> {

@@ -63,7 +63,7 @@ impl Desk {
         self.call("runReport", &children).await
     }
 
-    async fn csv(&self, folder: &str, report: &str, start: Ms, end: Ms) -> String {
+    pub(crate) async fn csv(&self, folder: &str, report: &str, start: Ms, end: Ms) -> String {
         let identifier = self.run(folder, report, start, end).await;
         let named = format!("<identifier>{identifier}</identifier>");
         while self.call("isReportRunning", &format!("{named}<timeout>5</timeout>")).await == "true" {}
