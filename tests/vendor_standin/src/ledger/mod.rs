@@ -16,6 +16,7 @@
 //!   follow one another without a gap.
 //! - The order of contacts is that of their start, the order of states that of agent and start, late rows last.
 
+mod desk;
 pub mod simulate;
 pub mod truth;
 

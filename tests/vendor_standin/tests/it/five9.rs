@@ -24,7 +24,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn new(settings: Settings, ledger: Ledger, now: Ms) -> Self {
-        let clock = Clock::simulated(now);
+        Self::on(settings, ledger, Clock::simulated(now)).await
+    }
+
+    pub(crate) async fn on(settings: Settings, ledger: Ledger, clock: Clock) -> Self {
         let standin = Five9Standin::start(settings, ledger, clock.clone()).await.unwrap();
         Self { standin, clock, http: reqwest::Client::new(), last_status: AtomicU16::new(0) }
     }
@@ -292,9 +295,7 @@ async fn limits_are_counted_by_the_clock() {
 #[tokio::test]
 async fn one_request_at_a_time() {
     let settings = Settings { longest_poll: 300, ..Settings::default() };
-    let standin = Five9Standin::start(settings, two_calls(), Clock::real()).await.unwrap();
-    let clock = Clock::real();
-    let desk = Desk { standin, clock, http: reqwest::Client::new(), last_status: AtomicU16::new(0) };
+    let desk = Desk::on(settings, two_calls(), Clock::real()).await;
     let identifier = desk.run("Call Log Reports", "Call Log", 0, 0).await;
     let poll = format!("<identifier>{identifier}</identifier><timeout>5</timeout>");
     let (one, other) =
