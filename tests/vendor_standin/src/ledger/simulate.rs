@@ -342,17 +342,34 @@ impl Run<'_> {
             self.record(&mut ledger, contact);
         }
         for (agent, desk) in std::mem::take(&mut self.desks).into_iter().enumerate() {
-            for state in states(agent, desk, self.of.first_day) {
-                let edit = (self.rng.chance(self.of.edits_per_mille), self.rng.between(30, 300) * SECOND);
-                let place = ledger.add_state(state.clone());
-                if edit.0 && state.state == State::NotReady {
-                    let at = state.end.unwrap_or(state.start) + edit.1;
-                    let reason = "Training (corrected)".to_owned();
-                    ledger.revise_state(place, at, Some(AgentState { reason, ..state }));
-                }
-            }
+            self.record_states(&mut ledger, &states(agent, desk, self.of.first_day));
         }
         ledger
+    }
+
+    /// Puts the states of an agent on record, some with an edit.
+    fn record_states(&mut self, ledger: &mut Ledger, all: &[AgentState]) {
+        let mut earlier: Option<(Ms, AgentState)> = None;
+        for (turn, state) in all.iter().enumerate() {
+            let place = ledger.add_state(state.clone());
+            if let Some((at, edited)) = earlier.take() {
+                ledger.revise_state(place, at, Some(edited));
+            }
+            let (is_edited, delay) = (self.rng.chance(10 * self.of.edits_per_mille), self.rng.between(60, 300));
+            let (State::NotReady, Some(end), true) = (state.state, state.end, is_edited) else { continue };
+            let at = end + delay * SECOND;
+            let mut edited = AgentState { reason: "Training (corrected)".to_owned(), ..state.clone() };
+            // Half of them turn out to have been shorter: what came after began earlier.
+            if let Some(next) = all.get(turn + 1)
+                && next.state == State::Ready
+                && delay % 2 == 0
+                && end - state.start > MINUTE
+            {
+                edited.end = Some(end - 30 * SECOND);
+                earlier = Some((at, AgentState { start: end - 30 * SECOND, ..next.clone() }));
+            }
+            ledger.revise_state(place, at, Some(edited));
+        }
     }
 
     /// Puts a contact on record, some of them late or with an edit.

@@ -25,12 +25,10 @@ impl Service {
                 if !is_named || (asked != "All" && asked != queue_type(&self.settings, pass)) {
                     continue;
                 }
-                let changes =
-                    [pass.entered, pass.left()].into_iter().map(|at| on.edited.map_or(at, |edited| edited.max(at)));
                 items.push(Item {
                     start: pass.entered,
                     end: Some(pass.left()).filter(|left| *left <= seen),
-                    changes: changes.filter(|at| *at <= seen).collect(),
+                    changes: on.news([pass.entered, pass.left()], seen),
                     order: format!("{}\0{}", queue.name, on.value.guid),
                     json: item(&self.settings, on.value, pass, queue, seen),
                 });

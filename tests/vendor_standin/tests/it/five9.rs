@@ -7,6 +7,7 @@ use vendor_standin::five9::{AboveLimit, Grouping, Segments, SessionRows, Setting
 use vendor_standin::ledger::truth::{contact_table, status_table};
 use vendor_standin::ledger::{Agent, AgentState, Ledger, Pass, PassResult, Queue, Role, Simulation, State};
 use vendor_standin::time::{DAY, HOUR, MINUTE, Ms, SECOND, at};
+use vendor_standin::zone::Zone;
 use vendor_standin::{Clock, Five9Standin};
 
 use crate::support::{agents, answered, contact, handling, pacific, two_calls};
@@ -106,6 +107,10 @@ async fn the_worked_example_of_the_call_log() {
     let windows = Settings { line_end: "\r\n".to_owned(), ..Settings::default() };
     let desk = Desk::new(windows, two_calls(), pacific("12:00:00")).await;
     assert_eq!(desk.calls().await, EXAMPLE.replace('\n', "\r\n"));
+    for (zone, hour) in [(Zone::Utc, "17"), (Zone::London, "17"), (Zone::Berlin, "18")] {
+        let desk = Desk::new(Settings { zone, ..Settings::default() }, two_calls(), pacific("12:00:00")).await;
+        assert_eq!(desk.calls().await, EXAMPLE.replace(" 09:", &format!(" {hour}:")));
+    }
 }
 
 #[tokio::test]

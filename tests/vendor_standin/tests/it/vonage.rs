@@ -223,6 +223,7 @@ async fn include_has_three_meanings() {
     assert_eq!(durations(&desk, "10:55:00", "11:05:00", "Processed").await, []);
     desk.clock.set(on("12:00:00"));
     assert_eq!(durations(&desk, "10:55:00", "11:05:00", "Processed").await, [Some(251_000)], "it comes again, changed");
+    assert_eq!(durations(&desk, "09:47:00", "10:00:00", "Processed").await, [Some(251_000)], "as it is now");
     let latest = Settings { lag: 0, processed_is_latest: true, ..Settings::default() };
     let desk = Desk::new(latest, ledger, on("10:30:00")).await;
     assert_eq!(durations(&desk, "09:46:00", "09:48:00", "Processed").await, []);
