@@ -1,9 +1,8 @@
 //! The stand-in's present: that of the machine, or one that a test sets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-
-use tokio::sync::watch;
 
 use crate::time::Ms;
 
@@ -16,7 +15,7 @@ pub struct Clock(Inner);
 #[derive(Debug, Clone)]
 enum Inner {
     Real,
-    Simulated(Arc<watch::Sender<Ms>>),
+    Simulated(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -27,14 +26,14 @@ impl Clock {
 
     /// A clock that stands at an instant until it is set.
     pub fn simulated(at: Ms) -> Self {
-        Self(Inner::Simulated(Arc::new(watch::Sender::new(at))))
+        Self(Inner::Simulated(Arc::new(AtomicI64::new(at))))
     }
 
     /// The present.
     pub fn now(&self) -> Ms {
         match &self.0 {
             Inner::Real => real_now(),
-            Inner::Simulated(at) => *at.borrow(),
+            Inner::Simulated(at) => at.load(Ordering::SeqCst),
         }
     }
 
@@ -46,7 +45,7 @@ impl Clock {
     /// Sets a simulated clock; the machine's clock is not touched.
     pub fn set(&self, at: Ms) {
         if let Inner::Simulated(clock) = &self.0 {
-            clock.send_replace(at);
+            clock.store(at, Ordering::SeqCst);
         }
     }
 

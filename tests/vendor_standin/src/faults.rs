@@ -34,6 +34,13 @@ pub enum When {
     First(u64),
     /// Each whose number divides by this.
     Every(u64),
+    /// The last `length` of every `every`: an outage that comes again.
+    Burst {
+        /// How often.
+        every: u64,
+        /// How long.
+        length: u64,
+    },
     /// So many in a thousand, by chance.
     Chance {
         /// Of a thousand.
@@ -111,6 +118,7 @@ impl Faults {
                 When::Nth(nth) => *count == nth,
                 When::First(first) => *count <= first,
                 When::Every(every) => count.is_multiple_of(every),
+                When::Burst { every, length } => (*count - 1) % every.max(1) >= every.saturating_sub(length),
                 When::Chance { per_mille, .. } => rng.chance(per_mille),
             };
             if strikes && struck.is_none() {
@@ -128,6 +136,14 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bursts_come_again() {
+        let faults = Faults::default();
+        faults.add(Rule::new("", When::Burst { every: 4, length: 2 }, Effect::Limit));
+        let struck: Vec<bool> = (0..6).map(|_| faults.strike("/", "").is_some()).collect();
+        assert_eq!(struck, [false, false, true, true, false, false]);
+    }
 
     #[test]
     fn rules_count_their_own_requests() {

@@ -1,7 +1,8 @@
 //! Serves a stand-in for a vendor, with days of history and a present that goes on.
 //!
 //! ```text
-//! vendor_standin five9|vonage|genesys-cloud [--listen 127.0.0.1:0] [--seed 1] [--days 7] [--faults]
+//! vendor_standin five9|vonage|genesys-cloud [--listen 127.0.0.1:0] [--seed 1] [--days 7] [--agents 16]
+//!     [--contacts 300] [--faults]
 //! ```
 //!
 //! The one line on standard output is `VENDOR url=http://HOST:PORT NAME=VALUE …`: parts between spaces, no spaces in values; the names
@@ -28,6 +29,8 @@ usage: vendor_standin five9|vonage|genesys-cloud [OPTIONS]
   --listen ADDR   where to listen (default: 127.0.0.1:0, any free port)
   --seed N        which contact centre (default: 1)
   --days N        how many days of history (default: 7)
+  --agents N      how many agents (default: 16)
+  --contacts N    how many contacts arrive each day (default: 300)
   --faults        answers some requests wrongly, by chance
 
 Prints one line: VENDOR url=http://HOST:PORT NAME=VALUE ...
@@ -45,6 +48,8 @@ struct Options {
     listen: SocketAddr,
     seed: u64,
     days: u32,
+    agents: usize,
+    contacts: u32,
     has_faults: bool,
 }
 
@@ -88,13 +93,15 @@ async fn run() -> Result<(), Failure> {
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut options = Options { listen, seed: 1, days: 7, has_faults: false };
+    let mut options = Options { listen, seed: 1, days: 7, agents: 16, contacts: 300, has_faults: false };
     while let Some(name) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
         match name.as_str() {
             "--listen" => options.listen = value()?.parse()?,
             "--seed" => options.seed = value()?.parse()?,
             "--days" => options.days = value()?.parse()?,
+            "--agents" => options.agents = value()?.parse()?,
+            "--contacts" => options.contacts = value()?.parse()?,
             "--faults" => options.has_faults = true,
             _ => return Err(format!("{name} is no option\n{USAGE}").into()),
         }
@@ -107,6 +114,7 @@ fn ledger(options: &Options, zone: Zone, change: impl FnOnce(&mut Simulation)) -
     let first_day = zone.midnight(today - chrono::Days::new(u64::from(options.days)));
     let mut simulation = Simulation::new(options.seed, first_day, options.days + FUTURE_DAYS);
     simulation.zone = zone;
+    (simulation.agents, simulation.contacts_a_day) = (options.agents, options.contacts);
     change(&mut simulation);
     simulation.ledger()
 }
@@ -140,9 +148,10 @@ async fn vonage(options: Options) -> Result<Serving, Failure> {
 
 /// A moderate set of faults.
 fn add_faults(faults: &Faults, seed: u64, unavailable: &str) {
+    let outage = Effect::Fault(unavailable.to_owned());
+    faults.add(Rule::new("", When::Burst { every: 100, length: 3 }, outage));
     let status = |status, retry_after| Effect::Status { status, body: String::new(), retry_after };
     let all = [
-        (20, Effect::Fault(unavailable.to_owned())),
         (10, status(429, RetryAfter::Seconds(2))),
         (5, status(429, RetryAfter::Date(3))),
         (5, status(429, RetryAfter::Unsaid)),

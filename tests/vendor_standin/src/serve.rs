@@ -1,7 +1,7 @@
 //! What all stand-ins share: a server on a port, the log, the faults and the pages with the truth.
 //!
 //! `/_ledger/contacts`, `/_ledger/statuses` and `/_ledger/status-times` with `from`, `to` and perhaps `now` (RFC 3339) answer
-//! with the truth tables. They are no part of the vendor: neither logged nor struck by faults.
+//! with the truth tables, contacts also with a `grouping` other than that of the settings. They are no part of the vendor: neither logged nor struck by faults.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -108,8 +108,8 @@ pub(crate) trait Vendor: Send + Sync + 'static {
     /// Plays [`Effect::Fault`], [`Effect::Limit`] or [`Effect::Expire`]; without an answer the request goes its usual way.
     fn play(&self, request: &Request, effect: &Effect) -> Option<Answer>;
 
-    /// The contacts that a correct import at `now` knows.
-    fn counted(&self, now: Ms) -> Vec<Counted>;
+    /// The contacts that a correct import at `now` knows; `grouping` names what makes a queue, none if that is not known.
+    fn counted(&self, now: Ms, grouping: Option<&str>) -> Option<Vec<Counted>>;
 
     /// The states that a correct import at `now` knows.
     fn told(&self, now: Ms) -> Vec<Told>;
@@ -245,7 +245,10 @@ fn truth(vendor: &dyn Vendor, request: &Request) -> Answer {
         return Answer::new(400, "text/plain", "from and to are needed, as 2024-03-05T09:00:00Z\n");
     };
     let table = match request.path.as_str() {
-        "/_ledger/contacts" => truth::contact_table(&vendor.counted(now), from, to),
+        "/_ledger/contacts" => match vendor.counted(now, request.query.get("grouping").map(String::as_str)) {
+            Some(counted) => truth::contact_table(&counted, from, to),
+            None => return Answer::new(400, "text/plain", "there is no such grouping\n"),
+        },
         "/_ledger/statuses" => truth::status_table(&vendor.told(now), from, to, now),
         "/_ledger/status-times" => truth::status_time_table(&vendor.told(now), from, to, now),
         _ => return Answer::new(404, "text/plain", "there are contacts, statuses and status-times\n"),

@@ -22,6 +22,17 @@ pub(super) const DEFAULTS: [(&str, [u64; 3]); 6] = [
 /// A kind of operation, what it may, and how often it was done.
 pub(super) type State = (&'static str, u64, u64);
 
+/// The kind of an operation.
+pub(super) fn kind(operation: &str) -> &'static str {
+    match operation {
+        "runReport" => "ReportRequest",
+        "getReportResult" | "getReportResultCsv" => "RetrieveReport",
+        "setSessionParameters" | "getStatistics" => "QueryStatistics",
+        "getStatisticsUpdate" => "QueryChangedStatistics",
+        _ => "Query",
+    }
+}
+
 /// How often what was done in the periods that run now.
 #[derive(Debug, Default)]
 pub(super) struct Counters(BTreeMap<(&'static str, usize), (Ms, u64)>);

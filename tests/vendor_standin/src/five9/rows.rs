@@ -4,6 +4,8 @@
 //! written when the segment is over, after-call work included. A row of the agent states is written when the state has ended.
 //! Lengths are cut to whole seconds, as the report shows them.
 
+use std::collections::HashMap;
+
 use super::{Grouping, Segments, SessionRows, Settings, StartsAt};
 use crate::ledger::truth::{Counted, Told};
 use crate::ledger::{Contact, Direction, Handling, Ledger, Pass, PassResult, Role, State};
@@ -192,15 +194,17 @@ pub(super) fn states(ledger: &Ledger, settings: &Settings, now: Ms) -> Vec<State
 
 /// The contacts in rows of the call log.
 ///
-/// - The key is the skill or the campaign, by [`Settings::grouping`]; a row without it (`[None]`) counts nowhere.
+/// - The key is the skill or the campaign, by the grouping; a row without it (`[None]`) counts nowhere.
 /// - Calls that the centre makes and talk between agents are not offered to a queue. An agent's part in an offered call is a part
 ///   of it whatever its type.
 /// - [`Segments::Joined`]: rows of one call that follow one another with the same key are one contact, which starts with the first.
 /// - Handled is a row with an agent and `TALK TIME` above zero; handle time is talk, hold and after-call work of such rows.
-pub(super) fn counted(rows: &[CallRow], settings: &Settings) -> Vec<Counted> {
-    let mut all: Vec<(u64, Counted)> = Vec::new();
+pub(super) fn counted(rows: &[CallRow], settings: &Settings, grouping: Grouping) -> Vec<Counted> {
+    let mut all: Vec<Counted> = Vec::new();
+    // The place of each call's last contact.
+    let mut last: HashMap<u64, usize> = HashMap::new();
     for row in rows {
-        let key = match settings.grouping {
+        let key = match grouping {
             Grouping::Skill => row.skill.clone(),
             Grouping::Campaign => Some(row.campaign.clone()).filter(|campaign| !campaign.is_empty()),
         };
@@ -208,7 +212,7 @@ pub(super) fn counted(rows: &[CallRow], settings: &Settings) -> Vec<Counted> {
         let talk = if settings.talk_contains_hold { row.talk + row.hold } else { row.talk };
         let is_handled = row.agent.is_some() && talk > 0;
         let time = if is_handled { row.handle_time() } else { 0 };
-        let before = all.iter_mut().rev().find(|(id, _)| *id == row.id).map(|(_, contact)| contact);
+        let before = last.get(&row.id).map(|place| &mut all[*place]);
         match before {
             Some(before) if before.queue == key && settings.segments == Segments::Joined => {
                 before.is_handled |= is_handled;
@@ -218,11 +222,12 @@ pub(super) fn counted(rows: &[CallRow], settings: &Settings) -> Vec<Counted> {
             _ => {
                 let start = row.at + if settings.starts_at == StartsAt::Queue { row.ivr } else { 0 };
                 let handle_time = Some(time);
-                all.push((row.id, Counted { queue: key, channel: "calls", start, is_handled, handle_time }));
+                last.insert(row.id, all.len());
+                all.push(Counted { queue: key, channel: "calls", start, is_handled, handle_time });
             }
         }
     }
-    all.into_iter().map(|(_, contact)| contact).collect()
+    all
 }
 
 /// The states in rows of the agent states.

@@ -1,9 +1,114 @@
-//! The description of the Configuration Web Services: the part of it that the stand-in serves.
+//! The descriptions of the two services: the parts of them that the stand-in serves.
+//!
+//! That of the Statistics Web Services is not public; it is written down from the examples of the vendor's guide.
 
 use std::fmt::Write;
 
-/// Each operation with its request's children and its response's; a field is a name, a type and how often it occurs.
-const OPERATIONS: [(&str, &[Field], &[Field]); 11] = [
+/// A field: a name, a type and how often it occurs.
+type Field = (&'static str, &'static str, &'static str);
+
+/// An operation with its request's children and its response's.
+type Operation = (&'static str, &'static [Field], &'static [Field]);
+
+type Named<T> = (&'static str, T);
+
+/// What a description holds.
+struct Service {
+    name: &'static str,
+    port: &'static str,
+    port_type: &'static str,
+    operations: &'static [Operation],
+    types: &'static [Named<&'static [Field]>],
+    enums: &'static [Named<&'static str>],
+    faults: &'static [Named<&'static [Field]>],
+}
+
+const ADMIN: Service = Service {
+    name: "WsAdminService",
+    port: "WsAdminPort",
+    port_type: "WsAdmin",
+    operations: &OPERATIONS,
+    types: &TYPES,
+    enums: &ENUMS,
+    faults: &FAULTS,
+};
+
+const SUPERVISOR: Service = Service {
+    name: "WsSupervisorService",
+    port: "WsSupervisorPort",
+    port_type: "WsSupervisor",
+    operations: &[
+        ("setSessionParameters", &[("viewSettings", "tns:viewSettings", "?")], &[("return", "tns:viewSettings", "?")]),
+        ("getColumnNames", &[STATISTIC_TYPE], &[("return", "tns:row", "?")]),
+        ("getStatistics", &[STATISTIC_TYPE, ("columnNames", "tns:row", "?")], &[("return", "tns:statistics", "?")]),
+        (
+            "getStatisticsUpdate",
+            &[STATISTIC_TYPE, ("previousTimestamp", "xs:long", ""), ("longPollingTimeout", "xs:long", "")],
+            &[("return", "tns:statisticsUpdate", "?")],
+        ),
+    ],
+    types: &[
+        (
+            "viewSettings",
+            &[
+                ("appType", "xs:string", "?"),
+                ("forceLogoutSession", "xs:boolean", ""),
+                ("idleTimeOut", "xs:int", "?"),
+                ("rollingPeriod", "xs:string", "?"),
+                ("shiftStart", "xs:int", ""),
+                ("statisticsRange", "xs:string", "?"),
+                ("timeZone", "xs:int", ""),
+            ],
+        ),
+        ("row", &[("values", "tns:data", "?")]),
+        ("data", &[("data", "xs:string", "*")]),
+        (
+            "statistics",
+            &[
+                ("columns", "tns:row", "?"),
+                ("rows", "tns:row", "*"),
+                ("timestamp", "xs:long", ""),
+                ("type", "xs:string", "?"),
+            ],
+        ),
+        (
+            "statisticsUpdate",
+            &[
+                ("addedObjects", "tns:row", "?"),
+                ("dataUpdate", "tns:dataUpdate", "*"),
+                ("deletedObjects", "tns:row", "?"),
+                ("lastTimestamp", "xs:long", ""),
+                ("previousTimestamp", "xs:long", ""),
+                ("type", "xs:string", "?"),
+            ],
+        ),
+        (
+            "dataUpdate",
+            &[("columnName", "xs:string", "?"), ("columnValue", "xs:string", "?"), ("objectName", "xs:string", "?")],
+        ),
+    ],
+    enums: &[],
+    faults: &[
+        ("SessionNotInitialized", MESSAGE),
+        ("StatisticsNotRequested", MESSAGE),
+        ("UnknownColumn", MESSAGE),
+        ("UnknownTimestamp", MESSAGE),
+        ("SessionClosed", MESSAGE),
+        ("UserAlreadyLoggedIn", MESSAGE),
+        ("IncorrectArgument", MESSAGE),
+        ("MissedArgument", MESSAGE),
+        ("ServiceUnavailable", MESSAGE),
+        ("Server", MESSAGE),
+        (
+            "OperationsLimitExceeded",
+            &[("limit", "xs:long", "?"), ("message", "xs:string", "?"), ("operationType", "xs:string", "?")],
+        ),
+    ],
+};
+
+const STATISTIC_TYPE: Field = ("statisticType", "xs:string", "?");
+
+const OPERATIONS: [Operation; 11] = [
     (
         "runReport",
         &[
@@ -37,9 +142,7 @@ const OPERATIONS: [(&str, &[Field], &[Field]); 11] = [
     ("closeSession", &[], &[]),
 ];
 
-type Field = (&'static str, &'static str, &'static str);
-
-const TYPES: [(&str, &[Field]); 13] = [
+const TYPES: [Named<&[Field]>; 13] = [
     (
         "customReportCriteria",
         &[("reportObjects", "tns:reportObjectList", "*"), ("time", "tns:reportTimeCriteria", "?")],
@@ -108,7 +211,7 @@ const TYPES: [(&str, &[Field]); 13] = [
     ("vccConfiguration", &[("domainId", "xs:string", "?"), ("domainName", "xs:string", "?")]),
 ];
 
-const ENUMS: [(&str, &str); 4] = [
+const ENUMS: [Named<&str>; 4] = [
     (
         "wsObjectType",
         "AgentGroup Campaign CampaignProfile CrmField Disposition List Prompt ReasonCode Skill User UserProfile IvrScript \
@@ -123,7 +226,7 @@ const ENUMS: [(&str, &str); 4] = [
     ("reasonCodeType", "NotReady Logout"),
 ];
 
-const FAULTS: [(&str, &[Field]); 14] = [
+const FAULTS: [Named<&[Field]>; 14] = [
     ("AccessDisallowed", MESSAGE),
     ("AdminSessionClosed", MESSAGE),
     ("SessionClosed", MESSAGE),
@@ -157,63 +260,67 @@ const FAULTS: [(&str, &[Field]); 14] = [
 const MESSAGE: &[Field] = &[("message", "xs:string", "?")];
 
 /// The document, with the address at which the stand-in was asked.
-pub(super) fn text(namespace: &str, address: &str) -> String {
+pub(super) fn text(is_admin: bool, namespace: &str, address: &str) -> String {
+    let Service { name: service, port, port_type, operations, types, enums, faults } =
+        if is_admin { ADMIN } else { SUPERVISOR };
+    let binding = format!("{service}SoapBinding");
     let mut text = format!(
-        "<?xml version='1.0' encoding='UTF-8'?>\n<wsdl:definitions name=\"WsAdminService\" targetNamespace=\"{namespace}\" \
+        "<?xml version='1.0' encoding='UTF-8'?>\n<wsdl:definitions name=\"{service}\" targetNamespace=\"{namespace}\" \
          xmlns:tns=\"{namespace}\" xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" \
          xmlns:wsdl=\"http://schemas.xmlsoap.org/wsdl/\" xmlns:soap=\"http://schemas.xmlsoap.org/wsdl/soap/\">\n\
          <wsdl:types><xs:schema elementFormDefault=\"unqualified\" targetNamespace=\"{namespace}\" version=\"1.0\">\n"
     );
-    for (name, fields) in TYPES {
+    for (name, fields) in types {
         complex(&mut text, name, fields);
     }
-    for (name, values) in ENUMS {
+    for (name, values) in enums {
         let _ = write!(text, "<xs:simpleType name=\"{name}\"><xs:restriction base=\"xs:string\">");
         for value in values.split_whitespace() {
             let _ = write!(text, "<xs:enumeration value=\"{value}\"/>");
         }
         text.push_str("</xs:restriction></xs:simpleType>\n");
     }
-    for (name, request, response) in OPERATIONS {
+    for (name, request, response) in operations {
         top(&mut text, name, request);
         top(&mut text, &format!("{name}Response"), response);
     }
-    for (name, fields) in FAULTS {
+    for (name, fields) in faults {
         top(&mut text, &format!("{name}Fault"), fields);
     }
     text.push_str("</xs:schema></wsdl:types>\n");
-    for (name, ..) in OPERATIONS {
+    for (name, ..) in operations {
         message(&mut text, name, "parameters", name);
         let response = format!("{name}Response");
         message(&mut text, &response, "parameters", &response);
     }
-    for (name, _) in FAULTS {
+    for (name, _) in faults {
         message(&mut text, &format!("{name}Exception"), "fault", &format!("{name}Fault"));
     }
-    text.push_str("<wsdl:portType name=\"WsAdmin\">\n");
-    for (name, ..) in OPERATIONS {
+    let _ = writeln!(text, "<wsdl:portType name=\"{port_type}\">");
+    for (name, ..) in operations {
         let _ = write!(
             text,
             "<wsdl:operation name=\"{name}\"><wsdl:input message=\"tns:{name}\" name=\"{name}\"/>\
              <wsdl:output message=\"tns:{name}Response\" name=\"{name}Response\"/>"
         );
-        for (fault, _) in FAULTS {
+        for (fault, _) in faults {
             let _ = write!(text, "<wsdl:fault message=\"tns:{fault}Exception\" name=\"{fault}Exception\"/>");
         }
         text.push_str("</wsdl:operation>\n");
     }
-    text.push_str(
-        "</wsdl:portType>\n<wsdl:binding name=\"WsAdminServiceSoapBinding\" type=\"tns:WsAdmin\">\
-         <soap:binding style=\"document\" transport=\"http://schemas.xmlsoap.org/soap/http\"/>\n",
+    let _ = writeln!(
+        text,
+        "</wsdl:portType>\n<wsdl:binding name=\"{binding}\" type=\"tns:{port_type}\">\
+         <soap:binding style=\"document\" transport=\"http://schemas.xmlsoap.org/soap/http\"/>",
     );
-    for (name, ..) in OPERATIONS {
+    for (name, ..) in operations {
         let _ = write!(
             text,
             "<wsdl:operation name=\"{name}\"><soap:operation soapAction=\"\" style=\"document\"/>\
              <wsdl:input name=\"{name}\"><soap:body use=\"literal\"/></wsdl:input>\
              <wsdl:output name=\"{name}Response\"><soap:body use=\"literal\"/></wsdl:output>"
         );
-        for (fault, _) in FAULTS {
+        for (fault, _) in faults {
             let _ = write!(
                 text,
                 "<wsdl:fault name=\"{fault}Exception\"><soap:fault name=\"{fault}Exception\" use=\"literal\"/></wsdl:fault>"
@@ -223,8 +330,8 @@ pub(super) fn text(namespace: &str, address: &str) -> String {
     }
     let _ = write!(
         text,
-        "</wsdl:binding>\n<wsdl:service name=\"WsAdminService\"><wsdl:port binding=\"tns:WsAdminServiceSoapBinding\" \
-         name=\"WsAdminPort\"><soap:address location=\"{address}\"/></wsdl:port></wsdl:service>\n</wsdl:definitions>\n"
+        "</wsdl:binding>\n<wsdl:service name=\"{service}\"><wsdl:port binding=\"tns:{binding}\" \
+         name=\"{port}\"><soap:address location=\"{address}\"/></wsdl:port></wsdl:service>\n</wsdl:definitions>\n"
     );
     text
 }

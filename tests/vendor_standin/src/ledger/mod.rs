@@ -16,6 +16,7 @@
 //!   follow one another without a gap.
 //! - The order of contacts is that of their start, the order of states that of agent and start, late rows last.
 
+mod desk;
 pub mod simulate;
 pub mod truth;
 
@@ -330,8 +331,10 @@ impl<T> Entry<T> {
             return None;
         }
         match self.revisions.iter().rev().find(|(at, _)| *at <= now) {
-            None => Some(OnRecord { value: &self.value, edited: self.appears }),
-            Some((at, value)) => value.as_ref().map(|value| OnRecord { value, edited: Some(*at) }),
+            None => Some(OnRecord { value: &self.value, appeared: self.appears, edited: self.appears }),
+            Some((at, value)) => {
+                value.as_ref().map(|value| OnRecord { value, appeared: self.appears, edited: Some(*at) })
+            }
         }
     }
 }
@@ -341,8 +344,19 @@ impl<T> Entry<T> {
 pub struct OnRecord<'a, T> {
     /// The contact or state.
     pub value: &'a T,
-    /// When it was last touched after the fact; none: never.
+    /// When it was put on record, if that was too late.
+    pub appeared: Option<Ms>,
+    /// When it was last touched after the fact, be it that it appeared; none: never.
     pub edited: Option<Ms>,
+}
+
+impl<T> OnRecord<'_, T> {
+    /// The instants up to `until` at which a vendor learns of it: those at which something happened, or its late appearance
+    /// instead of those before, and the last edit.
+    pub fn news(&self, happened: impl IntoIterator<Item = Ms>, until: Ms) -> Vec<Ms> {
+        let happened = happened.into_iter().map(|at| self.appeared.map_or(at, |appeared| appeared.max(at)));
+        happened.chain(self.edited).filter(|at| *at <= until).collect()
+    }
 }
 
 /// See the [module](self).

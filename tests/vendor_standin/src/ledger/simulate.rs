@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::desk::{Desk, states};
 use super::{
     Agent, AgentIx, AgentState, Channel, Contact, Direction, Handling, Ledger, Pass, PassResult, Queue, QueueIx, Role,
     State,
@@ -125,31 +126,6 @@ fn queues(count: usize, is_mixed: bool) -> Vec<Queue> {
         Queue { channel, campaign: campaign.to_owned(), ..Queue::calls(&name) }
     };
     (0..count.max(1)).map(make).collect()
-}
-
-/// When an agent works, and what was done so far.
-struct Desk {
-    /// Stretches of work: from login to logout.
-    shifts: Vec<(Ms, Ms)>,
-    /// Breaks within them, with the reason.
-    breaks: Vec<(Ms, Ms, &'static str)>,
-    free: Ms,
-    handled: Vec<(u64, Handling)>,
-}
-
-impl Desk {
-    /// The first instant from `at` on at which the agent can take a contact.
-    fn earliest(&self, at: Ms) -> Option<Ms> {
-        let mut at = at.max(self.free);
-        let (from, to) = *self.shifts.iter().find(|(_, to)| at < *to)?;
-        at = at.max(from);
-        for (from, to, _) in &self.breaks {
-            if (*from..*to).contains(&at) {
-                at = *to;
-            }
-        }
-        (at < to - MINUTE).then_some(at)
-    }
 }
 
 struct Run<'a> {
@@ -366,17 +342,34 @@ impl Run<'_> {
             self.record(&mut ledger, contact);
         }
         for (agent, desk) in std::mem::take(&mut self.desks).into_iter().enumerate() {
-            for state in states(agent, desk, self.of.first_day) {
-                let edit = (self.rng.chance(self.of.edits_per_mille), self.rng.between(30, 300) * SECOND);
-                let place = ledger.add_state(state.clone());
-                if edit.0 && state.state == State::NotReady {
-                    let at = state.end.unwrap_or(state.start) + edit.1;
-                    let reason = "Training (corrected)".to_owned();
-                    ledger.revise_state(place, at, Some(AgentState { reason, ..state }));
-                }
-            }
+            self.record_states(&mut ledger, &states(agent, desk, self.of.first_day));
         }
         ledger
+    }
+
+    /// Puts the states of an agent on record, some with an edit.
+    fn record_states(&mut self, ledger: &mut Ledger, all: &[AgentState]) {
+        let mut earlier: Option<(Ms, AgentState)> = None;
+        for (turn, state) in all.iter().enumerate() {
+            let place = ledger.add_state(state.clone());
+            if let Some((at, edited)) = earlier.take() {
+                ledger.revise_state(place, at, Some(edited));
+            }
+            let (is_edited, delay) = (self.rng.chance(10 * self.of.edits_per_mille), self.rng.between(60, 300));
+            let (State::NotReady, Some(end), true) = (state.state, state.end, is_edited) else { continue };
+            let at = end + delay * SECOND;
+            let mut edited = AgentState { reason: "Training (corrected)".to_owned(), ..state.clone() };
+            // Half of them turn out to have been shorter: what came after began earlier.
+            if let Some(next) = all.get(turn + 1)
+                && next.state == State::Ready
+                && delay % 2 == 0
+                && end - state.start > MINUTE
+            {
+                edited.end = Some(end - 30 * SECOND);
+                earlier = Some((at, AgentState { start: end - 30 * SECOND, ..next.clone() }));
+            }
+            ledger.revise_state(place, at, Some(edited));
+        }
     }
 
     /// Puts a contact on record, some of them late or with an edit.
@@ -398,65 +391,6 @@ impl Run<'_> {
             ledger.revise_contact(place, at, Some(edited));
         }
     }
-}
-
-/// The states of an agent, from what was handled.
-fn states(agent: AgentIx, mut desk: Desk, first: Ms) -> Vec<AgentState> {
-    desk.handled.sort_by_key(|(_, handling)| handling.offered);
-    let mut states = Vec::new();
-    let mut put = |state, reason: &str, start: Ms, end: Ms, contact| {
-        if start < end {
-            states.push(AgentState { agent, state, reason: reason.to_owned(), start, end: Some(end), contact });
-        }
-    };
-    // Signed out since long before.
-    let mut cursor = first - 30 * DAY;
-    let mut handled = desk.handled.iter().peekable();
-    for (login, logout) in &desk.shifts {
-        put(State::LoggedOut, "", cursor, *login, None);
-        cursor = *login;
-        let mut breaks = desk.breaks.iter().filter(|(from, _, _)| (login..logout).contains(&from)).peekable();
-        loop {
-            let pause = breaks.peek().map(|(from, _, _)| *from);
-            let offer = handled.peek().map(|(_, handling)| handling.offered).filter(|at| at < logout);
-            match (pause, offer) {
-                (Some(pause), offer) if offer.is_none_or(|offer| pause <= offer) => {
-                    let Some((from, to, reason)) = breaks.next() else { break };
-                    let from = cursor.max(*from);
-                    if from < *to {
-                        put(State::Ready, "", cursor, from, None);
-                        put(State::NotReady, reason, from, *to, None);
-                        cursor = *to;
-                    }
-                }
-                (_, Some(offer)) => {
-                    let Some((id, handling)) = handled.next() else { break };
-                    let id = Some(*id);
-                    put(State::Ready, "", cursor, offer, None);
-                    put(State::Ringing, "", offer, handling.answered(), id);
-                    put(State::OnCall, "", handling.answered(), handling.released(), id);
-                    put(State::Hold, "", handling.held(), handling.held() + handling.hold, id);
-                    put(State::Wrap, "", handling.released(), handling.end(), id);
-                    cursor = handling.end();
-                }
-                _ => break,
-            }
-        }
-        let end = cursor.max(*logout);
-        put(State::Ready, "", cursor, end, None);
-        put(State::Session, "", *login, end, None);
-        cursor = end;
-    }
-    states.push(AgentState {
-        agent,
-        state: State::LoggedOut,
-        reason: String::new(),
-        start: cursor,
-        end: None,
-        contact: None,
-    });
-    states.sort_by_key(|state| (state.start, state.state));
-    states
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! `/stats/agent-activities`: presence and interactions of agents beside one another.
 
+use std::collections::BTreeMap;
+
 use super::interactions::channel_guid;
 use super::pages::Item;
 use super::states::{category, step};
 use super::{Service, date, direction, length, medium, refused};
 use crate::json::{object, or_null, text};
-use crate::ledger::{AgentState, Ledger, State};
+use crate::ledger::{AgentState, Contact, Ledger, State};
 use crate::serve::{Answer, Request};
 use crate::time::Ms;
 
@@ -17,6 +19,7 @@ impl Service {
         let (range, seen) = (self.range(request)?, self.seen(request.at));
         let ledger = self.world.ledger();
         let wanted = request.query.get("agentId");
+        let contacts = ledger.contacts_at(seen).map(|on| (on.value.id, on.value)).collect();
         let mut items = Vec::new();
         for agent in 0..ledger.agents.len() {
             if wanted.is_some_and(|wanted| *wanted != ledger.agents[agent].number) {
@@ -33,23 +36,28 @@ impl Service {
                 presences.dedup_by(|next, last| next.state == last.state && next.reason == last.reason);
                 for (place, presence) in presences.iter().enumerate() {
                     let end = presences.get(place + 1).map(|next| next.start);
-                    items.push(self.activity(&ledger, presence, end, seen));
+                    items.push(self.activity((&ledger, &contacts), presence, end, seen));
                 }
             }
             if kind.is_none_or(|kind| kind == "Interaction") {
                 let work =
                     own.iter().filter(|state| matches!(state.state, State::Ringing | State::OnCall | State::Wrap));
-                items.extend(work.map(|state| self.activity(&ledger, state, state.end, seen)));
+                items.extend(work.map(|state| self.activity((&ledger, &contacts), state, state.end, seen)));
             }
         }
         self.ranged(request, &range, items)
     }
 
-    fn activity(&self, ledger: &Ledger, state: &AgentState, end: Option<Ms>, seen: Ms) -> Item {
+    fn activity(
+        &self,
+        (ledger, contacts): (&Ledger, &BTreeMap<u64, &Contact>),
+        state: &AgentState,
+        end: Option<Ms>,
+        seen: Ms,
+    ) -> Item {
         let number = &ledger.agents[state.agent].number;
         let end = end.filter(|end| *end <= seen);
-        let contact = state.contact.and_then(|id| ledger.contacts_at(seen).find(|on| on.value.id == id));
-        let contact = contact.map(|on| on.value);
+        let contact = state.contact.and_then(|id| contacts.get(&id)).copied();
         let presence = contact.is_none().then(|| category(&self.settings, state));
         let kind = if presence.is_some() { "Presence" } else { "Interaction" };
         let interaction = or_null(contact, |contact| {

@@ -52,11 +52,7 @@ fn changes(on: &OnRecord<'_, Contact>, seen: Ms) -> Vec<Ms> {
         all.extend([pass.entered, pass.left()]);
         all.extend(pass.handlings.iter().flat_map(|part| [part.answered(), part.released(), part.end()]));
     }
-    match on.edited {
-        // What was put on record late was not processed before.
-        Some(edited) => all.iter().map(|at| edited.max(*at)).filter(|at| *at <= seen).collect(),
-        None => all.into_iter().filter(|at| *at <= seen).collect(),
-    }
+    on.news(all, seen)
 }
 
 /// An interaction as it is known at an instant.

@@ -185,7 +185,7 @@ impl VonageStandin {
 
     /// The contacts that a correct import at `now` knows.
     pub fn counted(&self, now: Ms) -> Vec<Counted> {
-        Vendor::counted(self.service.as_ref(), now)
+        Vendor::counted(self.service.as_ref(), now, None).unwrap_or_default()
     }
 
     /// The states that a correct import at `now` knows.
@@ -312,8 +312,17 @@ impl Vendor for Service {
         }
     }
 
-    fn counted(&self, now: Ms) -> Vec<Counted> {
-        queues::counted(&self.world.ledger(), &self.settings, self.seen(now))
+    fn counted(&self, now: Ms, grouping: Option<&str>) -> Option<Vec<Counted>> {
+        let grouping = match grouping {
+            None => self.settings.grouping,
+            Some("queue") => Grouping::Queue,
+            Some("service") => Grouping::Service,
+            Some("plan") => Grouping::Plan,
+            Some("reporting_group") => Grouping::ReportingGroup,
+            Some("skills") => Grouping::Skills,
+            Some(_) => return None,
+        };
+        Some(queues::counted(&self.world.ledger(), &self.settings, grouping, self.seen(now)))
     }
 
     fn told(&self, now: Ms) -> Vec<Told> {

@@ -25,12 +25,10 @@ impl Service {
                 if !is_named || (asked != "All" && asked != queue_type(&self.settings, pass)) {
                     continue;
                 }
-                let changes =
-                    [pass.entered, pass.left()].into_iter().map(|at| on.edited.map_or(at, |edited| edited.max(at)));
                 items.push(Item {
                     start: pass.entered,
                     end: Some(pass.left()).filter(|left| *left <= seen),
-                    changes: changes.filter(|at| *at <= seen).collect(),
+                    changes: on.news([pass.entered, pass.left()], seen),
                     order: format!("{}\0{}", queue.name, on.value.guid),
                     json: item(&self.settings, on.value, pass, queue, seen),
                 });
@@ -75,7 +73,7 @@ fn item(settings: &Settings, contact: &Contact, pass: &Pass, queue: &Queue, seen
 ///   queues and breakouts count by [`Settings::counts_virtual`] and [`Settings::counts_breakouts`].
 /// - Handled is `Answered`. Handle time is connected, hold and wrap of the agents who followed, until the interaction ends or enters
 ///   another queue; of agents who are still at it nothing is known. A call back has none.
-pub(super) fn counted(ledger: &Ledger, settings: &Settings, seen: Ms) -> Vec<Counted> {
+pub(super) fn counted(ledger: &Ledger, settings: &Settings, grouping: Grouping, seen: Ms) -> Vec<Counted> {
     let mut all = Vec::new();
     for contact in ledger.contacts_at(seen).map(|on| on.value) {
         for pass in contact.passes.iter().filter(|pass| pass.entered <= seen) {
@@ -88,7 +86,7 @@ pub(super) fn counted(ledger: &Ledger, settings: &Settings, seen: Ms) -> Vec<Cou
             let done = || pass.handlings.iter().filter(|part| part.end() <= seen);
             let is_measured = !pass.is_callback && done().next().is_some();
             all.push(Counted {
-                queue: match settings.grouping {
+                queue: match grouping {
                     Grouping::Queue => queue.name.clone(),
                     Grouping::Service => queue.service.clone(),
                     Grouping::Plan => queue.plan.clone(),

@@ -205,7 +205,10 @@ fn shown(ledger: &Ledger, settings: &Settings, seen: Ms) -> BTreeMap<AgentIx, Ve
                 description,
                 start: state.start,
                 end: state.end,
-                appears: state.start + if is_busy { settings.rewrite_delay } else { 0 },
+                appears: on
+                    .appeared
+                    .unwrap_or(Ms::MIN)
+                    .max(state.start + if is_busy { settings.rewrite_delay } else { 0 }),
                 edited: on.edited,
                 contact: state.contact,
             }),

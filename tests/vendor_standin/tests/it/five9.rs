@@ -7,6 +7,7 @@ use vendor_standin::five9::{AboveLimit, Grouping, Segments, SessionRows, Setting
 use vendor_standin::ledger::truth::{contact_table, status_table};
 use vendor_standin::ledger::{Agent, AgentState, Ledger, Pass, PassResult, Queue, Role, Simulation, State};
 use vendor_standin::time::{DAY, HOUR, MINUTE, Ms, SECOND, at};
+use vendor_standin::zone::Zone;
 use vendor_standin::{Clock, Five9Standin};
 
 use crate::support::{agents, answered, contact, handling, pacific, two_calls};
@@ -24,7 +25,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn new(settings: Settings, ledger: Ledger, now: Ms) -> Self {
-        let clock = Clock::simulated(now);
+        Self::on(settings, ledger, Clock::simulated(now)).await
+    }
+
+    pub(crate) async fn on(settings: Settings, ledger: Ledger, clock: Clock) -> Self {
         let standin = Five9Standin::start(settings, ledger, clock.clone()).await.unwrap();
         Self { standin, clock, http: reqwest::Client::new(), last_status: AtomicU16::new(0) }
     }
@@ -63,7 +67,7 @@ impl Desk {
         self.call("runReport", &children).await
     }
 
-    async fn csv(&self, folder: &str, report: &str, start: Ms, end: Ms) -> String {
+    pub(crate) async fn csv(&self, folder: &str, report: &str, start: Ms, end: Ms) -> String {
         let identifier = self.run(folder, report, start, end).await;
         let named = format!("<identifier>{identifier}</identifier>");
         while self.call("isReportRunning", &format!("{named}<timeout>5</timeout>")).await == "true" {}
@@ -103,6 +107,10 @@ async fn the_worked_example_of_the_call_log() {
     let windows = Settings { line_end: "\r\n".to_owned(), ..Settings::default() };
     let desk = Desk::new(windows, two_calls(), pacific("12:00:00")).await;
     assert_eq!(desk.calls().await, EXAMPLE.replace('\n', "\r\n"));
+    for (zone, hour) in [(Zone::Utc, "17"), (Zone::London, "17"), (Zone::Berlin, "18")] {
+        let desk = Desk::new(Settings { zone, ..Settings::default() }, two_calls(), pacific("12:00:00")).await;
+        assert_eq!(desk.calls().await, EXAMPLE.replace(" 09:", &format!(" {hour}:")));
+    }
 }
 
 #[tokio::test]
@@ -292,9 +300,7 @@ async fn limits_are_counted_by_the_clock() {
 #[tokio::test]
 async fn one_request_at_a_time() {
     let settings = Settings { longest_poll: 300, ..Settings::default() };
-    let standin = Five9Standin::start(settings, two_calls(), Clock::real()).await.unwrap();
-    let clock = Clock::real();
-    let desk = Desk { standin, clock, http: reqwest::Client::new(), last_status: AtomicU16::new(0) };
+    let desk = Desk::on(settings, two_calls(), Clock::real()).await;
     let identifier = desk.run("Call Log Reports", "Call Log", 0, 0).await;
     let poll = format!("<identifier>{identifier}</identifier><timeout>5</timeout>");
     let (one, other) =

@@ -1,5 +1,6 @@
 //! The Statistics Web Services.
 
+use vendor_standin::Clock;
 use vendor_standin::five9::{Settings, StateSince};
 use vendor_standin::ledger::{AgentState, Ledger, State};
 use vendor_standin::time::{MINUTE, Ms, SECOND};
@@ -115,4 +116,22 @@ async fn other_ways_to_write_it() {
     assert!(
         update(&desk, since).await.contains("<columnName>stateSince</columnName><columnValue>2024-03-05 10:06:08<")
     );
+}
+
+#[tokio::test]
+async fn a_long_poll_ends_when_something_changes_and_keeps_no_report_waiting() {
+    let now = Clock::real().now();
+    let mut ledger = Ledger::new(agents(), Vec::new());
+    for (state, start, end) in [(State::Ready, now - MINUTE, now + 500), (State::Wrap, now + 500, now + MINUTE)] {
+        let end = Some(end);
+        ledger.add_state(AgentState { agent: 0, state, reason: String::new(), start, end, contact: None });
+    }
+    let desk = Desk::on(Settings::default(), ledger, Clock::real()).await;
+    call(&desk, "setSessionParameters", SETTINGS).await;
+    let snapshot = call(&desk, "getStatistics", COLUMNS).await;
+    let since = snapshot.split_once("<timestamp>").unwrap().1.split('<').next().unwrap().parse().unwrap();
+    let (changes, account) = futures::future::join(update(&desk, since), desk.call("getVCCConfiguration", "")).await;
+    assert!(changes.contains("After Call Work") && account.contains("1234"), "{changes} {account}");
+    assert!(desk.clock.now() - now < 4_000);
+    assert_eq!(desk.standin.world().log.violations().len(), 0);
 }

@@ -12,14 +12,14 @@ use crate::support::{agents, answered, contact, on};
 
 const V3: &str = "application/vnd.newvoicemedia.v3+json";
 
-struct Desk {
-    standin: VonageStandin,
-    clock: Clock,
+pub(crate) struct Desk {
+    pub(crate) standin: VonageStandin,
+    pub(crate) clock: Clock,
     http: reqwest::Client,
 }
 
 impl Desk {
-    async fn new(settings: Settings, ledger: Ledger, now: Ms) -> Self {
+    pub(crate) async fn new(settings: Settings, ledger: Ledger, now: Ms) -> Self {
         let clock = Clock::simulated(now);
         let standin = VonageStandin::start(settings, ledger, clock.clone()).await.unwrap();
         Self { standin, clock, http: reqwest::Client::new() }
@@ -56,7 +56,7 @@ impl Desk {
         request.send().await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let token = self.token("stats%20users:read").await;
         let accept = if path.starts_with("/stats") { V3 } else { "application/vnd.newvoicemedia.v4+json" };
         let answer = self.send(path, Some(&token), Some(accept)).await;
@@ -223,6 +223,7 @@ async fn include_has_three_meanings() {
     assert_eq!(durations(&desk, "10:55:00", "11:05:00", "Processed").await, []);
     desk.clock.set(on("12:00:00"));
     assert_eq!(durations(&desk, "10:55:00", "11:05:00", "Processed").await, [Some(251_000)], "it comes again, changed");
+    assert_eq!(durations(&desk, "09:47:00", "10:00:00", "Processed").await, [Some(251_000)], "as it is now");
     let latest = Settings { lag: 0, processed_is_latest: true, ..Settings::default() };
     let desk = Desk::new(latest, ledger, on("10:30:00")).await;
     assert_eq!(durations(&desk, "09:46:00", "09:48:00", "Processed").await, []);
