@@ -136,7 +136,7 @@ pub async fn statuses(connector: impl Connector, clock: impl Clock, window: Wind
     let runtime = Runtime::new(MemoryStore::new()).clock(clock);
     let integration = runtime.add("one", connector).await?;
     // What began before the window.
-    integration.import_statuses(self::window(window.from().millis() - DAY, window.from().millis())).await?;
+    integration.import_statuses(self::window(window.from().millis() - 31 * DAY, window.from().millis())).await?;
     let report = integration.import_statuses(window).await?;
     assert_eq!(report.rejected, 0, "{report}");
     Ok(status_times(&runtime, "one", window, now).await)

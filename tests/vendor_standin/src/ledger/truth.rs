@@ -71,7 +71,7 @@ pub enum Naming {
     State,
     /// The reason where there is one, else the state.
     Reason,
-    /// The state, and behind this text the reason where there is one.
+    /// The state, and behind this text the reason where there is one that says something else.
     Joined(String),
 }
 
@@ -81,7 +81,7 @@ impl Naming {
         match self {
             Self::State => state.to_owned(),
             Self::Reason => if reason.is_empty() { state } else { reason }.to_owned(),
-            Self::Joined(_) if reason.is_empty() => state.to_owned(),
+            Self::Joined(_) if reason.is_empty() || reason == state => state.to_owned(),
             Self::Joined(between) => format!("{state}{between}{reason}"),
         }
     }
