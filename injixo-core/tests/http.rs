@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use injixo_core::connector::{Budget, Context};
@@ -15,23 +14,8 @@ use injixo_core::{Clock, ErrorKind, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A clock on which nobody waits: whoever sleeps moves it.
-#[derive(Debug, Clone)]
-struct Hasty(TestClock);
-
-#[async_trait]
-impl Clock for Hasty {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        self.0.set(at.max(self.0.now()));
-    }
-}
-
-fn hasty() -> (Hasty, Context) {
-    let clock = Hasty(TestClock::at("2024-03-05T09:00:00Z".parse().unwrap()));
+fn hasty() -> (TestClock, Context) {
+    let clock = TestClock::at("2024-03-05T09:00:00Z".parse().unwrap()).hasty();
     (clock.clone(), Context::new(Arc::new(clock)))
 }
 
@@ -71,7 +55,7 @@ struct Server {
 
 impl Server {
     /// Does with the request of that number, from 0, what `does` says.
-    async fn new(clock: Hasty, does: impl Fn(usize, &Seen) -> Does + Send + Sync + 'static) -> Self {
+    async fn new(clock: TestClock, does: impl Fn(usize, &Seen) -> Does + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -233,10 +217,10 @@ async fn many_who_wait_cause_one_sign_in_and_a_token_is_renewed_before_its_end()
         server.seen()[0].body,
         "grant_type=client_credentials&client_id=my%20id&client_secret=hunter2&scope=stats"
     );
-    clock.0.advance(Millis::from_secs(89));
+    clock.advance(Millis::from_secs(89));
     client.send(&cx, &request, Reply::ok).await.unwrap();
     assert_eq!(tokens(), 1);
-    clock.0.advance(Millis::from_secs(1));
+    clock.advance(Millis::from_secs(1));
     client.send(&cx, &request, Reply::ok).await.unwrap();
     assert_eq!(tokens(), 2);
 }

@@ -137,7 +137,7 @@ mod tests {
             (500, "<html>oops</html>", ErrorKind::Unavailable),
             (503, "<html>", ErrorKind::Unavailable),
             (404, "<html></html>", ErrorKind::NotFound),
-            (200, "hello", ErrorKind::Unavailable),
+            (200, "hello", ErrorKind::Protocol),
             (200, "<html></html>", ErrorKind::Protocol),
             (200, "<Envelope><Body/></Envelope>", ErrorKind::Protocol),
             (200, "<Envelope><Body><a>", ErrorKind::Unavailable),

@@ -192,3 +192,31 @@ pub fn assert_same(found: &str, truth: &str) {
     let less: Vec<&String> = truth_set.difference(&found_set).take(12).collect();
     panic!("{} lines found, {} true\nfound only: {more:#?}\ntrue only: {less:#?}", found.len(), truth.len());
 }
+
+/// A stand-in on a runtime of its own, for tests that have none.
+#[derive(Debug)]
+pub struct Served<S> {
+    standin: S,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl<S: Send + 'static> Served<S> {
+    /// Starts what `start` makes.
+    ///
+    /// # Panics
+    ///
+    /// If there is no runtime to be had.
+    pub fn new(start: impl Future<Output = S> + Send + 'static) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        Self { standin: runtime.block_on(start), _runtime: runtime }
+    }
+}
+
+impl<S> std::ops::Deref for Served<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.standin
+    }
+}
