@@ -1,6 +1,6 @@
 //! Stand-ins for cloud contact-centre vendors: servers that answer as the vendors' public documentation says they do.
 //!
-//! A [`Ledger`](ledger::Ledger) is the truth about a simulated contact centre: agents, queues, contacts and agent states, with what
+//! A [`Ledger`] is the truth about a simulated contact centre: agents, queues, contacts and agent states, with what
 //! is edited later. A stand-in shows the ledger the way its vendor would at the present of its [`Clock`], and the ledger's
 //! truth tables say what a correct import of it must come to. Where the vendor's documentation is silent, a setting
 //! chooses.
