@@ -48,8 +48,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Five9Config) -> Result<Self> {
-        let http = HttpClient::new(&config.http)?.sign_in(SignIn::basic(&config.user, &config.password));
+    pub(crate) fn new(config: &Five9Config, http: HttpClient) -> Result<Self> {
+        let http = http.sign_in(SignIn::basic(&config.user, &config.password));
         let limits = Limits::new(&config.base(), &config.user, config.zone()?);
         Ok(Self { http, base: config.base(), limits, line: Arc::default() })
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use injixo_core::connector::{
     Budget, CheckReport, Connector, ConnectorFactory, ConnectorInfo, ContactSource, Context, LiveSource, StatusSource,
 };
+use injixo_core::http::{HttpClient, Transport};
 use injixo_core::model::{Millis, Window};
 use injixo_core::zone::Zone;
 use injixo_core::{ErrorKind, Result};
@@ -38,8 +39,22 @@ impl Five9 {
     ///
     /// `ConfigInvalid` with every mistake in the configuration.
     pub fn new(config: Five9Config) -> Result<Self> {
+        let http = HttpClient::new(&config.http)?;
+        Self::with(config, http)
+    }
+
+    /// The same over another transport than the network: a recording, a stand-in within the process.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn over(config: Five9Config, transport: Arc<dyn Transport>) -> Result<Self> {
+        Self::with(config, HttpClient::over(transport))
+    }
+
+    fn with(config: Five9Config, http: HttpClient) -> Result<Self> {
         config.check()?;
-        let (client, zone) = (Client::new(&config)?, config.zone()?);
+        let (client, zone) = (Client::new(&config, http)?, config.zone()?);
         Ok(Self { config: Arc::new(config), client, zone })
     }
 

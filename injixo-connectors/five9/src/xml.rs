@@ -65,7 +65,9 @@ impl Element {
         }
         let cut = || Error::new(ErrorKind::Unavailable, "the answer was cut off");
         match open.as_mut_slice() {
-            [document] if document.children.is_empty() && !document.text.trim().is_empty() => Err(wrong("it is a text")),
+            [document] if document.children.is_empty() && !document.text.trim().is_empty() => {
+                Err(wrong("it is a text"))
+            }
             [document] if document.children.len() == 1 => document.children.pop().ok_or_else(cut),
             _ => Err(cut()),
         }

@@ -38,12 +38,12 @@ const READS: usize = 5;
 const MOST_PAGES: u64 = 100_000;
 
 impl Client {
-    pub(crate) fn new(config: &VonageConfig) -> Result<Self> {
+    pub(crate) fn new(config: &VonageConfig, http: HttpClient) -> Self {
         let sign_in = SignIn::client_credentials(config.token(), &config.client_id, &config.client_secret);
         let budget = Budget::new(["vonage requests", &config.token(), &config.client_id])
             .permits(config.requests_per_minute, Millis::from_secs(60));
-        let http = HttpClient::new(&config.http)?.sign_in(sign_in.scope("stats")).budget(budget);
-        Ok(Self { http, api: config.api(), page_size: config.page_size })
+        let http = http.sign_in(sign_in.scope("stats")).budget(budget);
+        Self { http, api: config.api(), page_size: config.page_size }
     }
 
     pub(crate) fn request(&self, path: &str) -> Request {

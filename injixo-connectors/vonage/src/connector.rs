@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use injixo_core::connector::{
     Budget, CheckReport, Connector, ConnectorFactory, ConnectorInfo, ContactSource, Context, LiveSource, StatusSource,
 };
+use injixo_core::http::{HttpClient, Transport};
 use injixo_core::model::Millis;
 use injixo_core::{ErrorKind, Result};
 
@@ -35,8 +36,22 @@ impl Vonage {
     ///
     /// `ConfigInvalid` with every mistake in the configuration.
     pub fn new(config: VonageConfig) -> Result<Self> {
+        let http = HttpClient::new(&config.http)?;
+        Self::with(config, http)
+    }
+
+    /// The same over another transport than the network: a recording, a stand-in within the process.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn over(config: VonageConfig, transport: Arc<dyn Transport>) -> Result<Self> {
+        Self::with(config, HttpClient::over(transport))
+    }
+
+    fn with(config: VonageConfig, http: HttpClient) -> Result<Self> {
         config.check()?;
-        let client = Client::new(&config)?;
+        let client = Client::new(&config, http);
         Ok(Self { config: Arc::new(config), client })
     }
 }

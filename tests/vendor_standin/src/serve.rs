@@ -119,6 +119,7 @@ pub(crate) trait Vendor: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
+    pub(crate) router: axum::Router,
     _end: oneshot::Sender<()>,
 }
 
@@ -132,13 +133,14 @@ impl Server {
             async move { answer(vendor, request).await }
         };
         let router = axum::Router::new().fallback(answer);
+        let served = router.clone();
         tokio::spawn(async move {
             let ended = async {
                 let _ = ended.await;
             };
-            let _ = axum::serve(listener, router).with_graceful_shutdown(ended).await;
+            let _ = axum::serve(listener, served).with_graceful_shutdown(ended).await;
         });
-        Ok(Self { addr, _end: end })
+        Ok(Self { addr, router, _end: end })
     }
 }
 

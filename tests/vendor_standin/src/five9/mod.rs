@@ -85,6 +85,11 @@ impl Five9Standin {
         format!("http://{}", self.addr())
     }
 
+    /// The same service for calls within the process, without a network.
+    pub fn router(&self) -> axum::Router {
+        self.server.router.clone()
+    }
+
     /// The ledger, the clock, the faults and the log.
     pub fn world(&self) -> &World {
         &self.service.world
