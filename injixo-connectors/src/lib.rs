@@ -16,6 +16,7 @@
 //! | `sql-sqlite` | SQLite databases | no |
 //! | `sql-mssql` | Microsoft SQL Server | no |
 //! | `sql-odbc` | databases with a driver of ODBC; links `libodbc` | no |
+//! | `genesys-cloud` | Genesys Cloud | no |
 //! | `genesys-engage` | Genesys Engage from its databases; needs a database too | no |
 //! | `sikom` | Sikom by a mapping of its tables; needs a database too | no |
 //! | `vonage` | Vonage Contact Center | no |
@@ -29,7 +30,7 @@ pub use injixo_core as core;
 pub use injixo_connector_csv as csv;
 #[cfg(feature = "five9")]
 pub use injixo_connector_five9 as five9;
-#[cfg(feature = "genesys-engage")]
+#[cfg(any(feature = "genesys-cloud", feature = "genesys-engage"))]
 pub use injixo_connector_genesys as genesys;
 #[cfg(feature = "sikom")]
 pub use injixo_connector_sikom as sikom;
@@ -42,8 +43,8 @@ pub use injixo_connector_vonage as vonage;
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(all(feature = "csv", feature = "five9", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
-/// assert_eq!(kinds, ["csv", "five9", "genesys-engage", "sikom", "sql", "vonage"]);
+/// # #[cfg(all(feature = "csv", feature = "five9", feature = "genesys-cloud", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
+/// assert_eq!(kinds, ["csv", "five9", "genesys-cloud", "genesys-engage", "sikom", "sql", "vonage"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
@@ -51,6 +52,8 @@ pub fn all() -> core::connector::Registry {
     let registry = registry.with::<csv::Csv>();
     #[cfg(feature = "five9")]
     let registry = registry.with::<five9::Five9>();
+    #[cfg(feature = "genesys-cloud")]
+    let registry = registry.with::<genesys::cloud::GenesysCloud>();
     #[cfg(feature = "genesys-engage")]
     let registry = registry.with::<genesys::engage::Engage>();
     #[cfg(feature = "sikom")]

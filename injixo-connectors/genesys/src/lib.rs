@@ -4,7 +4,10 @@
 //!
 //! | name | description | default |
 //! | --- | --- | --- |
+//! | `cloud` | Genesys Cloud (formerly PureCloud), by its platform API | no |
 //! | `engage` | Genesys Engage (on-premise, PureEngage), from its databases | no |
 
+#[cfg(feature = "cloud")]
+pub mod cloud;
 #[cfg(feature = "engage")]
 pub mod engage;

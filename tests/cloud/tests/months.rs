@@ -1,5 +1,5 @@
-//! Ninety days of back-fill and days of real time per vendor, on paused time, with everything that goes wrong: the store ends
-//! equal to the ledger.
+//! Weeks of back-fill (ninety days with `INJIXO_TEST_LONG=1`) and days of real time per vendor, on paused time, with everything
+//! that goes wrong: the store ends equal to the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,10 @@ use vendor_standin::ledger::{Precision, Simulation};
 use vendor_standin::time::{self, DAY, HOUR, Ms};
 use vendor_standin::{Clock, Five9Standin, VonageStandin, World};
 
-const DAYS: u32 = 90;
+/// How many days there are before the integration begins; the clock changes among them.
+fn days() -> u32 {
+    if std::env::var("INJIXO_TEST_LONG").is_ok_and(|long| long == "1") { 90 } else { 21 }
+}
 
 fn at(text: &str) -> Ms {
     time::parse(text).unwrap()
@@ -40,7 +43,7 @@ fn everything(world: &World, on: &str) {
     }
 }
 
-/// Runs an integration from the ninetieth day on; returns the runtime, when it ended, and what was heard live: agent, status,
+/// Runs an integration, with that much history before it; returns the runtime, when it ended, and what was heard live: agent, status,
 /// since when, and when that was heard.
 async fn run(
     clock: Paused,
@@ -49,7 +52,7 @@ async fn run(
 ) -> (Runtime, Vec<(String, Option<String>, Timestamp, Timestamp)>) {
     let runtime = Runtime::new(MemoryStore::new()).clock(clock);
     let policy =
-        Policy::new().back_fill(Millis::from_mins(1_440 * i64::from(DAYS))).reference_time(Millis::from_mins(5));
+        Policy::new().back_fill(Millis::from_mins(1_440 * i64::from(days()))).reference_time(Millis::from_mins(5));
     runtime.add_with("vendor", connector, policy).await.unwrap();
     let service = runtime.start();
     let mut board = runtime.live("vendor").await.unwrap();
@@ -89,11 +92,11 @@ const SETTLED: Ms = 66 * HOUR;
 #[tokio::test(start_paused = true)]
 async fn five9() {
     // The clock is put back on 3 November.
-    let first = at("2024-09-01T07:00:00Z");
-    let begin = first + Ms::from(DAYS) * DAY;
+    let begin = at("2024-11-10T08:00:00Z");
+    let first = begin - Ms::from(days()) * DAY;
     let end = begin + 5 * DAY;
     let simulation =
-        Simulation { contacts_a_day: 60, agents: 6, edits_per_mille: 30, ..Simulation::new(11, first, DAYS + 6) };
+        Simulation { contacts_a_day: 60, agents: 6, edits_per_mille: 30, ..Simulation::new(11, first, days() + 6) };
     let shown = Clock::simulated(begin);
     let standin = Five9Standin::start(Default::default(), simulation.ledger(), shown.clone()).await.unwrap();
     everything(standin.world(), "/");
@@ -111,8 +114,8 @@ async fn five9() {
 
 #[tokio::test(start_paused = true)]
 async fn vonage() {
-    let first = at("2024-02-01T00:00:00Z");
-    let begin = first + Ms::from(DAYS) * DAY;
+    let begin = at("2024-04-10T00:00:00Z");
+    let first = begin - Ms::from(days()) * DAY;
     let end = begin + 5 * DAY;
     let simulation = Simulation {
         contacts_a_day: 60,
@@ -120,7 +123,7 @@ async fn vonage() {
         edits_per_mille: 30,
         precision: Precision::Millis,
         is_mixed: true,
-        ..Simulation::new(12, first, DAYS + 6)
+        ..Simulation::new(12, first, days() + 6)
     };
     let shown = Clock::simulated(begin);
     let settings =
@@ -134,6 +137,7 @@ async fn vonage() {
     let mut config = vonage::VonageConfig::new(&settings.client_id, secret, vonage::Region::Emea);
     config.api_url = Some(standin.url());
     config.token_url = Some(format!("{}/Auth/connect/token", standin.url()));
+    config.poll_secs = 60;
     let (runtime, heard) = run(clock, vonage::Vonage::over(config, transport).unwrap(), end).await;
     assert_eq!(standin.world().log.violations(), Default::default());
     println!("{} requests, {} live", standin.world().log.asked().len(), heard.len());
