@@ -54,7 +54,7 @@ impl Service {
         state: &AgentState,
         end: Option<Ms>,
         seen: Ms,
-    ) -> Item {
+    ) -> Item<'static> {
         let number = &ledger.agents[state.agent].number;
         let end = end.filter(|end| *end <= seen);
         let contact = state.contact.and_then(|id| contacts.get(&id)).copied();
@@ -85,6 +85,6 @@ impl Service {
             ("workload", "null".to_owned()),
         ]);
         let changes = [Some(state.start), end].into_iter().flatten().collect();
-        Item { start: state.start, end, changes, order: format!("{number}\0{kind}"), json }
+        Item { start: state.start, end, changes, order: format!("{number}\0{kind}"), json: Box::new(move || json) }
     }
 }

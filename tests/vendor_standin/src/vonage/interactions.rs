@@ -20,7 +20,7 @@ impl Service {
             end: Some(on.value.end()).filter(|end| *end <= seen),
             changes: changes(&on, seen),
             order: on.value.guid.clone(),
-            json: interaction(&ledger, &self.settings, on.value, seen),
+            json: Box::new(|| interaction(&ledger, &self.settings, on.value, seen)),
         });
         self.ranged(request, &range, items.collect())
     }

@@ -10,8 +10,7 @@ const DEFAULT_LIMIT: usize = 25;
 const LARGEST_LIMIT: usize = 5_000;
 
 /// Something in a list.
-#[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct Item<'a> {
     pub(super) start: Ms,
     /// Once it has ended.
     pub(super) end: Option<Ms>,
@@ -19,7 +18,8 @@ pub(super) struct Item {
     pub(super) changes: Vec<Ms>,
     /// What orders it among those of the same start.
     pub(super) order: String,
-    pub(super) json: String,
+    /// Written only for what is asked for.
+    pub(super) json: Box<dyn FnOnce() -> String + 'a>,
 }
 
 /// From when to when, and in what sense.
@@ -65,14 +65,14 @@ impl Service {
     }
 
     /// A page of the items that lie in a range.
-    pub(super) fn ranged(&self, request: &Request, range: &Range, mut items: Vec<Item>) -> Result<Answer, Answer> {
+    pub(super) fn ranged(&self, request: &Request, range: &Range, mut items: Vec<Item<'_>>) -> Result<Answer, Answer> {
         items.retain(|item| self.lies_in(item, range));
         items.sort_by(|one, other| (one.start, &one.order).cmp(&(other.start, &other.order)));
         let up_to = range.end.min(self.seen(request.at)).max(range.start.min(request.at));
-        paged(request, "items", items.into_iter().map(|item| item.json).collect(), Some(up_to))
+        paged(request, "items", items.into_iter().map(|item| (item.json)()).collect(), Some(up_to))
     }
 
-    fn lies_in(&self, item: &Item, range: &Range) -> bool {
+    fn lies_in(&self, item: &Item<'_>, range: &Range) -> bool {
         let window = range.start..range.end;
         match range.include {
             Include::Started => window.contains(&item.start),

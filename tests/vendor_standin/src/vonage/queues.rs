@@ -30,7 +30,7 @@ impl Service {
                     end: Some(pass.left()).filter(|left| *left <= seen),
                     changes: on.news([pass.entered, pass.left()], seen),
                     order: format!("{}\0{}", queue.name, on.value.guid),
-                    json: item(&self.settings, on.value, pass, queue, seen),
+                    json: Box::new(move || item(&self.settings, on.value, pass, queue, seen)),
                 });
             }
         }

@@ -33,8 +33,9 @@ impl Service {
         let (range, seen) = (self.range(request)?, self.seen(request.at));
         let ledger = self.world.ledger();
         let wanted = request.query.get("agentId");
+        let shown = shown(&ledger, &self.settings, seen);
         let mut items = Vec::new();
-        for all in shown(&ledger, &self.settings, seen).values() {
+        for all in shown.values() {
             let agent = &ledger.agents[all[0].agent].number;
             if wanted.is_some_and(|wanted| wanted != agent) {
                 continue;
@@ -46,19 +47,20 @@ impl Service {
                 let next = [Some(shown.appears), next, after].into_iter().flatten();
                 let last = all.len() == place + 1;
                 let changes = next.chain(shown.edited).chain(shown.end.filter(|_| last));
-                let length = or_null(end, |end| (end - shown.start).to_string());
                 items.push(Item {
                     start: shown.start,
                     end,
                     changes: changes.filter(|at| *at <= seen).collect(),
                     order: agent.clone(),
-                    json: object(&[
-                        ("agentId", text(agent)),
-                        ("start", date(shown.start)),
-                        ("duration", length),
-                        ("state", text(&shown.state)),
-                        ("description", text(&shown.description)),
-                    ]),
+                    json: Box::new(move || {
+                        object(&[
+                            ("agentId", text(agent)),
+                            ("start", date(shown.start)),
+                            ("duration", or_null(end, |end| (end - shown.start).to_string())),
+                            ("state", text(&shown.state)),
+                            ("description", text(&shown.description)),
+                        ])
+                    }),
                 });
             }
         }

@@ -170,7 +170,10 @@ async fn vonage_queues_and_states() {
         let start = at(text(&state["start"]));
         Told {
             agent: text(&state["agentId"]).to_owned(),
-            status: format!("{}: {}", text(&state["state"]), text(&state["description"])),
+            status: match (text(&state["state"]), text(&state["description"])) {
+                (state, description) if state == description => state.to_owned(),
+                (state, description) => format!("{state}: {description}"),
+            },
             start,
             end: state["duration"].as_i64().map(|duration| start + duration),
         }
