@@ -53,7 +53,7 @@ fn five9() {
     let serve = |fault: Option<Fault>, cap: usize| {
         let mut settings = vendor_standin::five9::Settings { csv_limit: cap, ..Default::default() };
         // How much may be asked is looked at elsewhere: the suite's clock is not that of the stand-in.
-        settings.limits = settings.limits.into_iter().map(|(operation, _)| (operation, [1_000_000; 3])).collect();
+        settings.limits = settings.limits.into_keys().map(|operation| (operation, [1_000_000; 3])).collect();
         let simulation = Simulation { contacts_a_day: 60, agents: 4, ..Simulation::new(7, first, 3) };
         Served::new(async move {
             let standin = Five9Standin::start(settings, simulation.ledger(), Clock::simulated(first + 4 * DAY)).await;
