@@ -20,9 +20,6 @@ pub(crate) struct Live {
     pub(crate) config: Arc<VonageConfig>,
 }
 
-/// How far back the states of agents are looked for that the snapshot shows busy: it does not say with what.
-const SHIFT: Millis = Millis::from_mins(1_440);
-
 /// How often everyone is asked for anew, so that nothing stays wrong.
 const ANEW: Millis = Millis::from_mins(15);
 
@@ -48,7 +45,9 @@ impl Live {
     /// Everyone, and until when that is known.
     async fn snapshot(&self, cx: &Context, out: &mut LiveWriter) -> Result<Timestamp> {
         let now = cx.now();
-        let (states, up_to) = self.states(cx, now.before(SHIFT), now, "StartedOrEnded").await?;
+        // The snapshot does not say with what somebody is busy; this does.
+        let longest = Millis::from_secs(i64::from(self.config.longest_interaction_secs));
+        let (states, up_to) = self.states(cx, now.before(longest), now, "StartedOrEnded").await?;
         let mut agents: HashMap<String, AgentNow> = HashMap::new();
         for state in states.into_iter().filter(|state| state.duration.is_none()) {
             let agent = AgentNow { agent: state.agent_id.clone(), status: Some(state.status()), since: state.start };

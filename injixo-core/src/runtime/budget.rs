@@ -81,6 +81,9 @@ pub(crate) async fn refuse(store: &dyn Store, budget: &Budget, reason: String) -
     change(store, &budget.key, |credential| credential.refused = Some(reason)).await
 }
 
+/// Of a hundred requests, how many may be for anything but what agents do now.
+const LEFT_BY_LIVE: u64 = 85;
+
 /// Permits for what is asked during a read, with the share of the budget that this kind of work has.
 #[derive(Debug)]
 pub(super) struct StorePermits {
@@ -91,7 +94,7 @@ pub(super) struct StorePermits {
 impl StorePermits {
     /// For a task that is done for that reason; without one for what agents do now, which comes first.
     pub(super) fn new(store: Arc<dyn Store>, why: Option<Why>) -> Self {
-        Self { store, share: why.map_or(100, share) }
+        Self { store, share: why.map_or(100, |why| share(why) * LEFT_BY_LIVE / 100) }
     }
 }
 

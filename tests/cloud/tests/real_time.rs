@@ -1,0 +1,122 @@
+//! How soon a change of state is heard, with five hundred agents, on paused time; and that nothing stays wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use injixo_connectors::{five9, vonage};
+use injixo_core::connector::{AgentNow, Connector};
+use injixo_core::http::Transport;
+use injixo_core::model::{Millis, Timestamp};
+use injixo_core::{Clock as _, LiveUpdate, MemoryStore, Policy, Runtime, Secret};
+use injixo_test_cloud::{InProcess, Paused};
+use vendor_standin::ledger::truth::Told;
+use vendor_standin::ledger::{Precision, Simulation};
+use vendor_standin::time::{self, MINUTE, Ms};
+use vendor_standin::{Clock, Five9Standin, VonageStandin};
+
+/// A Tuesday on which people work.
+fn begin() -> Ms {
+    time::parse("2024-06-04T17:00:00Z").unwrap()
+}
+
+fn simulation(precision: Precision) -> Simulation {
+    let first = time::parse("2024-06-03T07:00:00Z").unwrap();
+    Simulation { agents: 500, contacts_a_day: 15_000, precision, ..Simulation::new(5, first, 2) }
+}
+
+/// Ten minutes of real time: how long after their beginning states were heard, and what everyone did in the end by what was
+/// heard.
+async fn listen(clock: Paused, connector: impl Connector) -> (Vec<i64>, BTreeMap<String, AgentNow>) {
+    let runtime = Runtime::new(MemoryStore::new()).clock(clock);
+    runtime.add_with("vendor", connector, Policy::new().back_fill(Millis::ZERO)).await.unwrap();
+    let service = runtime.start();
+    let mut board = runtime.live("vendor").await.unwrap();
+    let (mut lags, mut agents) = (Vec::new(), BTreeMap::new());
+    let over = clock.sleep_until(Timestamp::from_millis(begin() + 10 * MINUTE));
+    tokio::pin!(over);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut over => break,
+            update = board.next() => match update {
+                LiveUpdate::Snapshot(all) => agents.extend(all.into_iter().map(|now| (now.agent.clone(), now))),
+                LiveUpdate::Change(now) => {
+                    lags.push(clock.now().millis() - now.since.millis());
+                    agents.insert(now.agent.clone(), now);
+                }
+                LiveUpdate::Lagged(missed) => panic!("{missed} missed"),
+            },
+        }
+    }
+    service.shutdown().await;
+    lags.sort_unstable();
+    (lags, agents)
+}
+
+/// The halfway and the last but one in a hundred.
+fn percentiles(lags: &[i64]) -> (i64, i64) {
+    (lags[lags.len() / 2], lags[lags.len() * 99 / 100])
+}
+
+/// What was heard last is what is true, but for what happened within the last moments.
+fn judge(agents: &BTreeMap<String, AgentNow>, told: &[Told], end: Ms, moments: Ms) {
+    let mut now: BTreeMap<&str, &Told> = BTreeMap::new();
+    for state in told.iter().filter(|state| state.start <= end && state.end.is_none_or(|to| to > end)) {
+        let held = now.entry(&state.agent).or_insert(state);
+        if state.start >= held.start {
+            *held = state;
+        }
+    }
+    let settled: Vec<_> = now.values().filter(|state| state.start < end - moments).collect();
+    assert!(settled.len() > 100, "{}", settled.len());
+    for state in settled {
+        let heard = agents.get(&state.agent).and_then(|agent| agent.status.as_deref());
+        assert_eq!(heard, Some(state.status.as_str()), "{state:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn five9() {
+    let shown = Clock::simulated(begin());
+    let standin = Five9Standin::start(Default::default(), simulation(Precision::Seconds).ledger(), shown.clone());
+    let standin = standin.await.unwrap();
+    let clock = Paused::at(begin());
+    let transport: Arc<dyn Transport> = InProcess::new(standin.router(), clock, shown);
+    let settings = standin.settings();
+    let mut config = five9::Five9Config::new(&settings.user, Secret::new(&settings.password), five9::Region::Us);
+    config.url = Some(standin.url());
+    let (lags, agents) = listen(clock, five9::Five9::over(config, transport).unwrap()).await;
+    let (half, most) = percentiles(&lags);
+    println!("five9: {} changes of {} agents, p50 {half} ms, p99 {most} ms", lags.len(), agents.len());
+    assert!(lags.len() > 200);
+    // Asked every four seconds.
+    assert!(most <= 5_000, "p99 {most} ms");
+    assert_eq!(standin.world().log.violations(), Default::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn vonage() {
+    let shown = Clock::simulated(begin());
+    let standin = VonageStandin::start(Default::default(), simulation(Precision::Millis).ledger(), shown.clone());
+    let standin = standin.await.unwrap();
+    let clock = Paused::at(begin());
+    let transport: Arc<dyn Transport> = InProcess::new(standin.router(), clock, shown);
+    let settings = standin.settings();
+    let (id, secret, lag) = (settings.client_id.clone(), Secret::new(&settings.client_secret), settings.lag);
+    let mut config = vonage::VonageConfig::new(id, secret, vonage::Region::Emea);
+    config.api_url = Some(standin.url());
+    config.token_url = Some(format!("{}/Auth/connect/token", standin.url()));
+    let (lags, agents) = listen(clock, vonage::Vonage::over(config, transport).unwrap()).await;
+    let (half, most) = percentiles(&lags);
+    println!("vonage: {} changes of {} agents, p50 {half} ms, p99 {most} ms", lags.len(), agents.len());
+    assert!(lags.len() > 200);
+    // Polled every ten seconds; what the vendor takes to process a state comes on top.
+    assert!(most <= 11_000 + lag, "p99 {most} ms");
+    let end = begin() + 10 * MINUTE;
+    let mut told = standin.told(end);
+    // Whom the directory does not hold any more nobody is told of.
+    let is_there =
+        |number: &str| standin.world().ledger().agents.iter().any(|agent| agent.number == number && !agent.is_removed);
+    told.retain(|state| is_there(&state.agent));
+    judge(&agents, &told, end, MINUTE);
+}
