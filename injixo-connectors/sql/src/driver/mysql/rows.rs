@@ -58,6 +58,8 @@ pub(super) struct Taken {
     pub(super) end: Option<std::result::Result<(), Refusal>>,
 }
 
+const ODD: Cell<'static> = Cell::Odd("a value that is not of the column's type");
+
 impl Layout {
     /// That of a type.
     fn of(code: u8) -> Option<Self> {
@@ -110,17 +112,17 @@ impl Field {
         }
     }
 
-    /// The first value, and what stands behind it.
+    /// Takes the first value; what stands behind it.
     #[inline]
-    fn take(self, bytes: &[u8]) -> Option<(Cell<'_>, &[u8])> {
+    fn take<'b>(self, bytes: &'b [u8], cell: &mut Cell<'b>) -> Option<&'b [u8]> {
         macro_rules! fixed {
             ($type:ty, $cell:expr) => {{
                 let (value, rest) = bytes.split_first_chunk()?;
-                (($cell)(<$type>::from_le_bytes(*value)), rest)
+                *cell = $cell(<$type>::from_le_bytes(*value));
+                Some(rest)
             }};
         }
-        let odd = Cell::Odd("a value that is not of the column's type");
-        let taken = match self {
+        match self {
             Self::I8 => fixed!(i8, |value| Cell::Int(i64::from(value))),
             Self::U8 => fixed!(u8, |value| Cell::Int(i64::from(value))),
             Self::I16 => fixed!(i16, |value| Cell::Int(i64::from(value))),
@@ -134,33 +136,35 @@ impl Field {
             Self::Text | Self::Decimal | Self::Length => {
                 let (value, rest) = lenenc_bytes(bytes)?;
                 let text = std::str::from_utf8(value).ok();
-                let cell = match self {
+                let value = match self {
                     Self::Text => text.map(|text| Cell::Text(cut(text))),
                     Self::Decimal => text.and_then(exact::decimal),
                     _ => text.and_then(exact::length),
                 };
-                (cell.unwrap_or(odd), rest)
+                *cell = value.unwrap_or(ODD);
+                Some(rest)
             }
             Self::Local | Self::Instant => {
                 let (length, rest) = bytes.split_first()?;
                 let (value, rest) = rest.split_at_checked(usize::from(*length))?;
-                let cell = match millis(value) {
+                *cell = match millis(value) {
                     // The zero date stands for none.
                     Some(None) => Cell::Null,
                     Some(Some(millis)) if self == Self::Local => Cell::Local(LocalTime::from_millis(millis)),
                     Some(Some(millis)) => Cell::Instant(Timestamp::from_millis(millis)),
                     None => Cell::Odd("a date without a month or a day"),
                 };
-                (cell, rest)
+                Some(rest)
             }
-            Self::Odd(Layout::Bytes(length)) => (odd, bytes.get(length..)?),
-            Self::Odd(Layout::Short) => {
-                let (length, rest) = bytes.split_first()?;
-                (odd, rest.get(usize::from(*length)..)?)
+            Self::Odd(layout) => {
+                *cell = ODD;
+                match layout {
+                    Layout::Bytes(length) => bytes.get(length..),
+                    Layout::Short => bytes.split_first().and_then(|(length, rest)| rest.get(usize::from(*length)..)),
+                    Layout::Long => lenenc_bytes(bytes).map(|(_, rest)| rest),
+                }
             }
-            Self::Odd(Layout::Long) => (odd, lenenc_bytes(bytes)?.1),
-        };
-        Some(taken)
+        }
     }
 }
 
@@ -209,11 +213,12 @@ impl Fields {
     #[inline]
     fn row<'b>(&self, row: &'b [u8], cells: &mut [Cell<'b>]) -> Option<()> {
         let (nulls, mut rest) = row.split_at_checked(self.nulls)?;
+        let has_nulls = nulls.iter().any(|byte| *byte != 0);
         for (at, (cell, field)) in cells.iter_mut().zip(&self.fields).enumerate() {
-            if is_null(nulls, at) {
+            if has_nulls && is_null(nulls, at) {
                 *cell = Cell::Null;
             } else {
-                (*cell, rest) = field.take(rest)?;
+                rest = field.take(rest, cell)?;
             }
         }
         rest.is_empty().then_some(())
@@ -233,20 +238,19 @@ pub(super) fn garbled() -> Error {
 /// the zero date.
 #[inline]
 fn millis(value: &[u8]) -> Option<Option<i64>> {
-    let (date, time, micros) = match value {
-        [date @ .., hour, minute, second] if date.len() == 4 => (date, [*hour, *minute, *second], 0),
-        [date @ .., hour, minute, second, a, b, c, d] if date.len() == 4 => {
-            (date, [*hour, *minute, *second], u32::from_le_bytes([*a, *b, *c, *d]))
-        }
-        _ => (value, [0; 3], 0),
+    let Some((&[a, b, month, day], time)) = value.split_first_chunk::<4>() else {
+        return value.is_empty().then_some(None);
     };
-    let (year, month, day) = match *date {
-        [] => return Some(None),
-        [0, 0, 0, 0] => return Some(None),
-        [a, b, month, day] => (u16::from_le_bytes([a, b]), month, day),
+    let year = u16::from_le_bytes([a, b]);
+    if (year, month, day) == (0, 0, 0) {
+        return Some(None);
+    }
+    let (hour, minute, second, micros) = match *time {
+        [] => (0, 0, 0, 0),
+        [hour, minute, second] => (hour, minute, second, 0),
+        [hour, minute, second, a, b, c, d] => (hour, minute, second, u32::from_le_bytes([a, b, c, d])),
         _ => return None,
     };
-    let [hour, minute, second] = time;
     if day > 28 && day > last_day(year, month) || day == 0 || !(1..=12).contains(&month) {
         return None;
     }
