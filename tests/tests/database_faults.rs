@@ -338,6 +338,43 @@ fn every_way_to_tell_a_password() {
 }
 
 #[test]
+fn every_way_to_tell_a_password_to_mariadb() {
+    blocking(async {
+        let server = MariaDbServer::new();
+        let db = Db::at("mysql", &server.database()).await;
+        small(&db, (local("mysql"), LOCALS), ("INTEGER", LENGTHS)).await;
+        db.run("INSTALL SONAME 'auth_ed25519'").await;
+        let (native, other) = ("mysql_native_password", "ed25519");
+        for (user, way) in [
+            ("wfm", format!("{native} USING PASSWORD('{PASSWORD}')")),
+            ("nobody", native.to_owned()),
+            ("other", format!("{other} USING PASSWORD('{PASSWORD}')")),
+            // The first way is not known here.
+            ("twice", format!("{other} USING PASSWORD('{PASSWORD}') OR {native} USING PASSWORD('{PASSWORD}')")),
+        ] {
+            db.run(&format!("CREATE USER {user} IDENTIFIED VIA {way}")).await;
+            db.run(&format!("GRANT SELECT ON calls TO {user}")).await;
+        }
+        let right = db.config("wfm", "", CALLS);
+        let reads = async |user: &str, password: &str| {
+            let of = right.replace("'wfm'", &format!("'{user}'")).replace(PASSWORD, password);
+            import(build(&of)).await
+        };
+        assert_eq!(reads("wfm", PASSWORD).await.unwrap(), SMALL);
+        assert_eq!(reads("nobody", "").await.unwrap(), SMALL);
+        for (user, password) in [("wfm", ""), ("wfm", "x"), ("nobody", "x")] {
+            let refused = reads(user, password).await.unwrap_err();
+            assert_refused(user, &refused, ErrorKind::ConfigInvalid, &["the user or the password: correct them"]);
+        }
+        for user in ["other", "twice"] {
+            let refused = reads(user, PASSWORD).await.unwrap_err();
+            let parts = ["not known here", "client_ed25519", "mysql_native_password"];
+            assert_refused(user, &refused, ErrorKind::ConfigInvalid, &parts);
+        }
+    });
+}
+
+#[test]
 fn a_table_that_may_not_be_read() {
     blocking(async {
         for kind in KINDS {

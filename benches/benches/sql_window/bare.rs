@@ -1,4 +1,4 @@
-//! The drivers' own loops: each value is taken and touched, nothing more.
+//! The drivers' own loops, and that of `sqlx` for MySQL: each value is taken and touched, nothing more.
 
 use std::hint::black_box;
 use std::path::Path;

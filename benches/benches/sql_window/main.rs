@@ -1,6 +1,6 @@
 //! What a window of a database costs up to and including finished intervals, beside what others need for its bare rows, in one run:
-//! `psql`'s binary COPY and `connectorx` for PostgreSQL; for every other database its driver's own loop that only touches each
-//! value, and the usual driver of Python.
+//! `psql`'s binary COPY and `connectorx` for PostgreSQL; for every other database the loop of its driver, or of `sqlx` for MySQL, that
+//! only touches each value, and the usual driver of Python.
 //!
 //! Run with: `cargo bench -p injixo-benches --bench sql_window -- [ROWS] [--only KIND] [--runs N] [--python PATH]`; needs the Debian
 //! packages that `scripts/test databases` installs. Everything runs in turn, each in a process of its own that measures itself

@@ -385,12 +385,16 @@ fn usual(text: &[u8]) -> Option<LocalTime> {
     if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
+    Some(LocalTime::from_millis((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000))
+}
+
+/// How many days a date lies behind 1970-01-01.
+#[inline]
+pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
     // Years that begin in March end with the day that not all of them have.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days =
-        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + day
-            - 719_469;
-    Some(LocalTime::from_millis((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000))
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + day
+        - 719_469
 }
 
 /// `Z`, `+02`, `+0200` or `+02:00`, in milliseconds.

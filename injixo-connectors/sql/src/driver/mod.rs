@@ -14,6 +14,10 @@ mod postgres;
 mod sql_server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod stream;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod tls;
 
 use async_trait::async_trait;
 use injixo_core::{Error, ErrorKind, Result};

@@ -1,6 +1,5 @@
 //! PostgreSQL: rows by `COPY … TO STDOUT (FORMAT binary)`, which has no parameters but costs the least by row.
 
-mod tls;
 mod tuples;
 mod wire;
 
@@ -8,8 +7,10 @@ use async_trait::async_trait;
 use injixo_core::{Error, ErrorKind, Result};
 
 use self::tuples::{Tuples, garbled};
-use self::wire::{Account, Described, Encryption, Failure, Wire};
-use super::{Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, no_encryption, plan, timed_out, unreachable, untrusted};
+use self::wire::{Account, Described, Failure, Wire};
+use super::{
+    Column, Driver, Kind, ROWS_BETWEEN_FLUSHES, Rows, no_encryption, plan, timed_out, tls, unreachable, untrusted,
+};
 use crate::config::{Connection, Tls};
 use crate::dialect::{Dialect, Statement};
 
@@ -22,11 +23,7 @@ const PORT: u16 = 5432;
 
 impl PostgresSession {
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
-        let encryption = match connection.tls {
-            Tls::Prefer => Encryption::IfOffered(tls::unchecked()?),
-            Tls::Require => Encryption::Demanded(tls::checked(connection.ca_file.as_deref())?),
-            Tls::Off => Encryption::Off,
-        };
+        let encryption = tls::encryption(connection)?;
         // Whatever the server or the user has set: nothing is written, and texts and times mean what they say.
         let options = format!(
             "-c default_transaction_read_only=on -c statement_timeout={} -c standard_conforming_strings=on -c TimeZone=UTC",

@@ -4,18 +4,13 @@
 //! neither an allocation nor a task.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::frontend;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::driver::stream::{BLOCK, Broken, Encryption, Stream};
 
 /// Why the wire is of no more use.
 #[derive(Debug)]
@@ -47,6 +42,16 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Io(error) => Self::Io(error),
+            Broken::Encryption(error) => Self::Encryption(error),
+            Broken::Garbled => Self::Garbled,
+        }
+    }
+}
+
 /// Whom to sign in, and to what.
 pub(super) struct Account<'a> {
     pub(super) user: &'a str,
@@ -56,25 +61,9 @@ pub(super) struct Account<'a> {
     pub(super) options: &'a str,
 }
 
-/// Whether and how a connection is encrypted.
-pub(super) enum Encryption {
-    Off,
-    IfOffered(Arc<ClientConfig>),
-    Demanded(Arc<ClientConfig>),
-}
-
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
 /// A connection that is signed in.
 pub(super) struct Wire {
     stream: Stream,
-    inbox: Vec<u8>,
-    /// What is not looked at yet of the inbox.
-    from: usize,
-    to: usize,
     outbox: BytesMut,
 }
 
@@ -89,9 +78,6 @@ pub(super) struct Described {
     pub(super) name: String,
     pub(super) type_oid: u32,
 }
-
-/// How much is read at once.
-const BLOCK: usize = 128 << 10;
 
 /// Longer rows are not held whole.
 const LONGEST_ROW: usize = BLOCK;
@@ -127,25 +113,24 @@ impl Wire {
         encryption: Encryption,
         account: &Account<'_>,
     ) -> Result<Self, Failure> {
-        let mut tcp = TcpStream::connect((host, port)).await?;
-        tcp.set_nodelay(true)?;
-        let stream = match encryption {
-            Encryption::Off => Stream::Plain(tcp),
+        let mut stream = Stream::connect(host, port).await?;
+        stream = match encryption {
+            Encryption::Off => stream,
             Encryption::IfOffered(tls) => {
-                if is_encryption_offered(&mut tcp).await? {
-                    encrypted(tcp, host, tls).await?
+                if is_encryption_offered(&mut stream).await? {
+                    stream.encrypted(host, tls).await?
                 } else {
-                    Stream::Plain(tcp)
+                    stream
                 }
             }
             Encryption::Demanded(tls) => {
-                if !is_encryption_offered(&mut tcp).await? {
+                if !is_encryption_offered(&mut stream).await? {
                     return Err(Failure::NoEncryption);
                 }
-                encrypted(tcp, host, tls).await?
+                stream.encrypted(host, tls).await?
             }
         };
-        let mut wire = Self { stream, inbox: vec![0; BLOCK], from: 0, to: 0, outbox: BytesMut::new() };
+        let mut wire = Self { stream, outbox: BytesMut::new() };
         wire.sign_in(account).await?;
         Ok(wire)
     }
@@ -253,13 +238,7 @@ impl Wire {
     }
 
     async fn send(&mut self) -> Result<(), Failure> {
-        match &mut self.stream {
-            Stream::Plain(stream) => stream.write_all(&self.outbox).await?,
-            Stream::Tls(stream) => {
-                stream.write_all(&self.outbox).await?;
-                stream.flush().await?;
-            }
-        }
+        self.stream.send(&self.outbox).await?;
         self.outbox.clear();
         Ok(())
     }
@@ -277,19 +256,18 @@ impl Wire {
             }
             self.fill().await?;
         };
-        let from = self.from;
-        self.from += length;
-        first_message(&self.inbox[from..self.to])?.map(|(message, _)| message).ok_or(Failure::Garbled)
+        self.take(length);
+        first_message(self.stream.taken(length))?.map(|(message, _)| message).ok_or(Failure::Garbled)
     }
 
     /// What has come and is not taken yet.
     pub(super) fn block(&self) -> &[u8] {
-        &self.inbox[self.from..self.to]
+        self.stream.block()
     }
 
     /// So much of the block was taken.
     pub(super) fn take(&mut self, length: usize) {
-        self.from += length;
+        self.stream.take(length);
     }
 
     /// Whether the next message is a row of a `COPY` that is too long to be held whole.
@@ -301,7 +279,7 @@ impl Wire {
     /// That row, with the begin of each of its values.
     pub(super) async fn long_row(&mut self) -> Result<Vec<u8>, Failure> {
         let mut row = Vec::new();
-        let head = *self.peek(7).await?.first_chunk::<7>().ok_or(Failure::Garbled)?;
+        let head = *self.stream.peek(7).await?.first_chunk::<7>().ok_or(Failure::Garbled)?;
         let mut left =
             message_length(head.first_chunk().ok_or(Failure::Garbled)?)?.checked_sub(7).ok_or(Failure::Garbled)?;
         let count = [head[5], head[6]];
@@ -312,7 +290,7 @@ impl Wire {
             return Err(Failure::Garbled);
         }
         for _ in 0..count {
-            let length = *self.peek(4).await?.first_chunk::<4>().ok_or(Failure::Garbled)?;
+            let length = *self.stream.peek(4).await?.first_chunk::<4>().ok_or(Failure::Garbled)?;
             self.take(4);
             left = left.checked_sub(4).ok_or(Failure::Garbled)?;
             let Ok(length) = u32::try_from(i32::from_be_bytes(length)) else {
@@ -321,60 +299,21 @@ impl Wire {
             };
             left = left.checked_sub(length as usize).ok_or(Failure::Garbled)?;
             let mut kept = length.min(KEPT);
-            let value = self.peek(length.min(KEPT + 1) as usize).await?;
+            let value = self.stream.peek(length.min(KEPT + 1) as usize).await?;
             // Not within a character.
             while kept < length && kept > 0 && value[kept as usize] & 0xC0 == 0x80 {
                 kept -= 1;
             }
             row.extend(kept.to_be_bytes());
             row.extend(&value[..kept as usize]);
-            self.skip(length as usize).await?;
+            self.stream.skip(length as usize).await?;
         }
         if left == 0 { Ok(row) } else { Err(Failure::Garbled) }
     }
 
-    /// The next bytes, which are not taken.
-    async fn peek(&mut self, length: usize) -> Result<&[u8], Failure> {
-        while self.block().len() < length {
-            self.fill().await?;
-        }
-        Ok(&self.inbox[self.from..self.from + length])
-    }
-
-    async fn skip(&mut self, mut length: usize) -> Result<(), Failure> {
-        loop {
-            let here = length.min(self.block().len());
-            self.take(here);
-            length -= here;
-            if length == 0 {
-                return Ok(());
-            }
-            self.fill().await?;
-        }
-    }
-
     /// Reads more.
     pub(super) async fn fill(&mut self) -> Result<(), Failure> {
-        if self.from > 0 {
-            self.inbox.copy_within(self.from..self.to, 0);
-            (self.from, self.to) = (0, self.to - self.from);
-        }
-        if self.to == self.inbox.len() {
-            if self.to > LONGEST_MESSAGE {
-                return Err(Failure::Garbled);
-            }
-            self.inbox.resize(self.inbox.len() * 2, 0);
-        }
-        let room = &mut self.inbox[self.to..];
-        let read = match &mut self.stream {
-            Stream::Plain(stream) => stream.read(room).await?,
-            Stream::Tls(stream) => stream.read(room).await?,
-        };
-        if read == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        self.to += read;
-        Ok(())
+        Ok(self.stream.fill().await?)
     }
 }
 
@@ -383,22 +322,17 @@ fn unsendable() -> Failure {
     Failure::Refused(Refusal { code: "42601".to_owned(), message: "a text with a NUL in it".to_owned() })
 }
 
-async fn is_encryption_offered(tcp: &mut TcpStream) -> Result<bool, Failure> {
+async fn is_encryption_offered(stream: &mut Stream) -> Result<bool, Failure> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
-    tcp.write_all(&request).await?;
-    match tcp.read_u8().await? {
-        b'S' => Ok(true),
-        b'N' => Ok(false),
+    stream.send(&request).await?;
+    let answer = stream.peek(1).await?.first().copied();
+    stream.take(1);
+    match answer {
+        Some(b'S') => Ok(true),
+        Some(b'N') => Ok(false),
         _ => Err(Failure::Garbled),
     }
-}
-
-async fn encrypted(tcp: TcpStream, host: &str, tls: Arc<ClientConfig>) -> Result<Stream, Failure> {
-    let name = ServerName::try_from(host.to_owned());
-    let name = name.map_err(|error| Failure::Encryption(io::Error::other(error)))?;
-    let stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(Failure::Encryption)?;
-    Ok(Stream::Tls(Box::new(stream)))
 }
 
 /// The code and the message out of the fields of a refusal.
@@ -440,6 +374,7 @@ fn first_text(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -499,7 +434,7 @@ mod tests {
             assert!(text.starts_with(std::str::from_utf8(&short[10..10 + kept]).unwrap()));
             assert_eq!(short[..6], [0, 4, 255, 255, 255, 255]);
             assert_eq!(short[10 + kept..], [0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 7]);
-            assert!(wire.inbox.len() <= 2 * BLOCK, "the row is not held");
+            assert!(wire.stream.held() <= 2 * BLOCK, "the row is not held");
             assert_eq!(wire.message().await.unwrap().tag, b'Z');
         }
     }

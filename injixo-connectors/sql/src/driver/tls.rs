@@ -10,8 +10,20 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::stream::Encryption;
+use crate::config::{Connection, Tls};
+
+/// What a connection asks for.
+pub(super) fn encryption(connection: &Connection) -> Result<Encryption> {
+    Ok(match connection.tls {
+        Tls::Prefer => Encryption::IfOffered(unchecked()?),
+        Tls::Require => Encryption::Demanded(checked(connection.ca_file.as_deref())?),
+        Tls::Off => Encryption::Off,
+    })
+}
+
 /// Certificates of these authorities and of those in `ca_file`, for the host.
-pub(super) fn checked(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
+fn checked(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = ca_file {
         let wrong = || {
@@ -29,7 +41,7 @@ pub(super) fn checked(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
 }
 
 /// Any certificate: who listens cannot read along, who stands in between can.
-pub(super) fn unchecked() -> Result<Arc<ClientConfig>> {
+fn unchecked() -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()))?;
     let any = Arc::new(AnyCertificate(provider()));
@@ -43,7 +55,7 @@ fn provider() -> Arc<CryptoProvider> {
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
-type Tls<T> = std::result::Result<T, tokio_rustls::rustls::Error>;
+type Checked<T> = std::result::Result<T, tokio_rustls::rustls::Error>;
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -53,7 +65,7 @@ impl ServerCertVerifier for AnyCertificate {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> Tls<ServerCertVerified> {
+    ) -> Checked<ServerCertVerified> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -62,7 +74,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> Tls<HandshakeSignatureValid> {
+    ) -> Checked<HandshakeSignatureValid> {
         verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
@@ -71,7 +83,7 @@ impl ServerCertVerifier for AnyCertificate {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
-    ) -> Tls<HandshakeSignatureValid> {
+    ) -> Checked<HandshakeSignatureValid> {
         verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
