@@ -1,5 +1,6 @@
 //! The program `api_receiver`: a host that does nothing but receive. Its tests run it in processes of their own.
 
+pub mod load;
 mod server;
 mod tls;
 
@@ -22,6 +23,7 @@ usage: api_receiver --listen ADDRESS --store FILE|URL [OPTIONS]
   --known-as NUMBER          a number that senders may use as integrationConfigurationId besides that of the integration; may be
                              given often (default: 1234 and 8431, those of the documentation)
   --requests-per-minute N    how many requests the key may make (default: 600000)
+  --patience SECONDS         how long the head of a request may take (default: 15)
   --refuse-all               refuses a request as a whole when one of its rows is bad
   --help
 
@@ -84,6 +86,10 @@ async fn run() -> Result<(), Failure> {
     let per_minute = args.value("--requests-per-minute")?.map_or(Ok(600_000), |number| {
         number.parse().map_err(|_| format!("--requests-per-minute {number:?}: expected a number"))
     })?;
+    let patience = args
+        .value("--patience")?
+        .map_or(Ok(15), |secs| secs.parse().map_err(|_| format!("--patience {secs:?}: expected a number")))?;
+    let patience = std::time::Duration::from_secs(patience);
     let bad_rows = if args.flag("--refuse-all") { BadRows::RefuseAll } else { BadRows::KeepGood };
     let is_plain = args.flag("--insecure-loopback");
     let has_files = args.flag("--tls");
@@ -127,7 +133,7 @@ async fn run() -> Result<(), Failure> {
         eprintln!("the certificate was made at this start; to trust it: curl --cacert {file} …");
     }
     tokio::select! {
-        () = server::serve(listener, security, app) => {}
+        () = server::serve(listener, security, app, patience) => {}
         stopped = stopped() => stopped?,
     }
     Ok(())
