@@ -7,6 +7,7 @@
 //!
 //! | name | description | default |
 //! | --- | --- | --- |
+//! | `api` | receiving by the injixo API | no |
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
 //! | `five9` | Five9 | no |
@@ -26,6 +27,8 @@
 
 pub use injixo_core as core;
 
+#[cfg(feature = "api")]
+pub use injixo_connector_api as api;
 #[cfg(feature = "csv")]
 pub use injixo_connector_csv as csv;
 #[cfg(feature = "five9")]
@@ -43,11 +46,13 @@ pub use injixo_connector_vonage as vonage;
 ///
 /// ```
 /// let kinds: Vec<&str> = injixo_connectors::all().kinds().collect();
-/// # #[cfg(all(feature = "csv", feature = "five9", feature = "genesys-cloud", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
-/// assert_eq!(kinds, ["csv", "five9", "genesys-cloud", "genesys-engage", "sikom", "sql", "vonage"]);
+/// # #[cfg(all(feature = "api", feature = "csv", feature = "five9", feature = "genesys-cloud", feature = "genesys-engage", feature = "sikom", feature = "vonage"))]
+/// assert_eq!(kinds, ["api", "csv", "five9", "genesys-cloud", "genesys-engage", "sikom", "sql", "vonage"]);
 /// ```
 pub fn all() -> core::connector::Registry {
     let registry = core::connector::Registry::new();
+    #[cfg(feature = "api")]
+    let registry = registry.with::<api::Api>();
     #[cfg(feature = "csv")]
     let registry = registry.with::<csv::Csv>();
     #[cfg(feature = "five9")]

@@ -60,12 +60,12 @@ pub use injixo_model as model;
 
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Result};
-pub use crate::import::{FactCounts, ImportReport, read_intervals};
+pub use crate::import::{Events, FactCounts, ImportReport, Receipt, read_intervals};
 pub use crate::plan::{LookBack, Policy, Why};
 pub use crate::runtime::{
     Activity, AgentTimeline, BackFill, BlockedWindow, Change, Changes, Doing, Fill, Health, Integration,
     IntegrationRef, IntegrationStatus, IntervalQuery, IntervalReader, LaneStatus, Live, LiveUpdate, Mapping, PersonId,
-    PersonStretch, QueueInfo, Runtime, Service, StatusQuery, Stretch, TimelineQuery, Unmapped, What,
+    PersonStretch, QueueInfo, Runtime, Sender, Service, StatusQuery, Stretch, TimelineQuery, Unmapped, What,
 };
 pub use crate::secret::{Secret, Secrets, SystemSecrets};
 pub use crate::store::MemoryStore;

@@ -109,6 +109,10 @@ rules! {
     OffGrid = "off_grid", "the time is not the start of an interval: check the interval length of the schema";
     /// The queue holds another kind of data.
     QueueKind = "queue_kind", "the queue holds the other kind of data (contacts or interval rows): use another queue or integration";
+    /// A value is of another type than its field.
+    Type = "type", "the value has the wrong type: see what the field takes";
+    /// A field occurs more than once in a row.
+    Twice = "twice", "the field occurs twice in the row: which of them counts cannot be told";
     /// The queue has shorter intervals than the row.
     QueueLength = "queue_length", "the queue has shorter intervals than this row: import rows of its length or shorter";
 }

@@ -3,6 +3,7 @@
 use injixo_model::{Coverage, Millis, Timestamp, Window};
 
 use super::codec::{Corrupt, Fact, put, take};
+use super::replace::Change;
 use super::{Day, day_start};
 
 /// Which part of a cut instant a list holds.
@@ -37,6 +38,11 @@ const VERSION: u8 = 0x10;
 impl<F: Fact> Chunk<F> {
     pub(crate) const fn new() -> Self {
         Self { settled: Vec::new(), edges: Vec::new(), reach: Coverage::new() }
+    }
+
+    /// Holds facts that are sorted by start.
+    pub(crate) const fn of(settled: Vec<F>) -> Self {
+        Self { settled, edges: Vec::new(), reach: Coverage::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -110,6 +116,12 @@ impl<F: Fact> Chunk<F> {
         self.settled.insert(place, fact);
     }
 
+    /// Adds facts behind those of the same start, whatever is there already.
+    pub(crate) fn add(&mut self, facts: &[F]) {
+        self.settled.extend_from_slice(facts);
+        self.settled.sort_by_key(Fact::start);
+    }
+
     /// Whether it holds the fact that is the same as this one (see [`Fact::meet`]).
     pub(crate) fn holds(&self, fact: &F) -> bool {
         let held: Vec<F> = self.facts().into_iter().filter(|held| held.start() == fact.start()).collect();
@@ -117,12 +129,18 @@ impl<F: Fact> Chunk<F> {
     }
 
     /// Adds one fact, or updates the one that is the same (see [`Fact::meet`]).
-    pub(crate) fn upsert(&mut self, fact: F) {
+    pub(crate) fn upsert(&mut self, fact: F) -> Change {
         let at = Window::new(fact.start(), fact.start().after(Millis::new(1)));
         let held: Vec<F> = at.map(|at| self.take_out(at)).unwrap_or_default();
         let met = F::meet(&held, &[fact]);
+        let change = match met.len() > held.len() {
+            true => Change { added: 1, ..Change::default() },
+            false if met.iter().all(|fact| held.contains(fact)) => Change { unchanged: 1, ..Change::default() },
+            false => Change { replaced: 1, ..Change::default() },
+        };
         let place = self.settled.partition_point(|held| held.start() < fact.start());
         self.settled.splice(place..place, met);
+        change
     }
 
     pub(crate) fn encode(&self, day: Day, out: &mut Vec<u8>) {

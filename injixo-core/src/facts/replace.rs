@@ -68,7 +68,7 @@ pub(crate) fn apply_window<F: Fact>(
     for fact in facts.iter().take_while(|fact| fact.start() < window.from()) {
         let chunk = chunks.entry(super::day_of(fact.start())).or_insert_with(Chunk::new);
         if !newer(fact.start()) || chunk.holds(fact) {
-            chunk.upsert(*fact);
+            let _ = chunk.upsert(*fact);
         }
     }
 }

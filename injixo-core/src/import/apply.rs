@@ -1,6 +1,6 @@
 //! The one transaction of an import: facts in its scope, coverage, rejected rows and the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use injixo_model::{
     Channel, Contact, Coverage, IntervalLength, IntervalRow, Millis, RejectedRow, Span, Timestamp, Window,
@@ -94,16 +94,7 @@ pub(crate) async fn commit(
     subjects.called(called.into_iter().map(|(queue, name, first, last)| (ids[queue as usize], name, first, last)));
     let mut job = Job::new(&mut *transaction, target.integration, &zone, record.applied_at);
     if kind == SubjectKind::Queue {
-        let state = |name: Option<&String>| QueueState { name: name.cloned(), is_active: true };
-        let added = subjects.added().to_vec();
-        for (id, name) in subjects.current_names() {
-            if added.contains(&id) {
-                job.enter(id, FeedKind::Queue, 1, encode_queue(None, &state(name.as_ref())));
-            } else if before.get(&id) != Some(&name) {
-                let old = state(before.get(&id).and_then(Option::as_ref));
-                job.enter(id, FeedKind::Queue, 1, encode_queue(Some(&old), &state(name.as_ref())));
-            }
-        }
+        announce(&mut job, &subjects, &before);
     }
     let rename = |span: Span| Span { status: status_ids[span.status as usize], ..span };
     let scope = Scope { first_last, days: &days, zone: &zone };
@@ -165,6 +156,20 @@ pub(crate) async fn commit(
         elapsed: cx.now().since(record.applied_at).into(),
         ..ImportReport::empty(record.name, record.stream.stream)
     }))
+}
+
+/// Tells readers which queues are new, and which are called otherwise than before.
+pub(super) fn announce(job: &mut Job<'_>, queues: &Subjects, before: &BTreeMap<u32, Option<String>>) {
+    let state = |name: Option<&String>| QueueState { name: name.cloned(), is_active: true };
+    let added: BTreeSet<u32> = queues.added().iter().copied().collect();
+    for (id, name) in queues.current_names() {
+        if added.contains(&id) {
+            job.enter(id, FeedKind::Queue, 1, encode_queue(None, &state(name.as_ref())));
+        } else if before.get(&id) != Some(&name) {
+            let old = state(before.get(&id).and_then(Option::as_ref));
+            job.enter(id, FeedKind::Queue, 1, encode_queue(Some(&old), &state(name.as_ref())));
+        }
+    }
 }
 
 /// What lies before a window, from its first fact on, and was read by a read that began later than this one.

@@ -19,7 +19,7 @@ use crate::store::{ChunkRange, FeedEntry, FeedKind, Layer, StoredChunk, TableCha
 use crate::zone::{Grid, Zone};
 
 /// How many chunks are read and written together.
-const CHUNKS_AT_ONCE: usize = 512;
+pub(super) const CHUNKS_AT_ONCE: usize = 512;
 
 /// How many changed intervals make an entry of the feed.
 const CELLS_AT_ONCE: usize = 4_096;
@@ -41,29 +41,29 @@ impl Scope<'_> {
 
 /// The facts of one import on their way into the store, and what they change.
 pub(crate) struct Job<'a> {
-    transaction: &'a mut dyn Transaction,
-    integration: u32,
-    zone: Zone,
-    now: Timestamp,
-    layer: Layer,
-    change: Change,
-    out: Vec<StoredChunk>,
-    grids: HashMap<u32, Grid>,
-    notes: Notes,
-    feed: Vec<FeedEntry>,
-    tables: Vec<TableChange>,
+    pub(super) transaction: &'a mut dyn Transaction,
+    pub(super) integration: u32,
+    pub(super) zone: Zone,
+    pub(super) now: Timestamp,
+    pub(super) layer: Layer,
+    pub(super) change: Change,
+    pub(super) out: Vec<StoredChunk>,
+    pub(super) grids: HashMap<u32, Grid>,
+    pub(super) notes: Notes,
+    pub(super) feed: Vec<FeedEntry>,
+    pub(super) tables: Vec<TableChange>,
 }
 
 /// What was found to differ of the subject at hand.
 #[derive(Default)]
 pub(crate) struct Notes {
-    cells: Vec<IntervalDiff>,
+    pub(super) cells: Vec<IntervalDiff>,
     spans: Touched,
 }
 
 impl Notes {
     /// Adds differences in the order of time; one of an interval that differs already is joined with it.
-    fn add_cells(&mut self, found: Vec<IntervalDiff>) {
+    pub(super) fn add_cells(&mut self, found: Vec<IntervalDiff>) {
         for diff in found {
             match self.cells.last_mut() {
                 Some(last) if last.start == diff.start => {
@@ -169,6 +169,9 @@ impl<'a> Job<'a> {
         ids: &[u32],
         subjects: &mut Subjects,
     ) -> Result<()> {
+        if let Some((first, last)) = scope.first_last {
+            self.fold(ids, day_of(first), day_of(last)).await?;
+        }
         for (index, &id) in ids.iter().enumerate() {
             self.list(&mut facts, index, id, scope, subjects, |fact| fact).await?;
         }
@@ -283,6 +286,11 @@ impl<'a> Job<'a> {
             subjects.saw(id, fact.start(), fact.length());
             new.entry(id).or_default().push(rename(fact));
         }
+        if F::COUNTED {
+            let all: Vec<u32> = new.keys().copied().collect();
+            let first = new.values().filter_map(|facts| facts.first()).map(Fact::start).fold(window.from(), Ord::min);
+            self.fold(&all, day_of(first), day_of(window.to())).await?;
+        }
         for (id, facts) in new {
             let first = facts.first().map_or(window.from(), |fact| fact.start().min(window.from()));
             let range = ChunkRange { subject: id, layer: self.layer, from: day_of(first), to: day_of(window.to()) };
@@ -308,7 +316,7 @@ impl<'a> Job<'a> {
                 let held = self.load::<Span>(&[range]).await?.remove(&(id, day));
                 let (bytes, mut chunk) = held.unwrap_or_else(|| (Vec::new(), Chunk::new()));
                 let before = BTreeMap::from([(day, (bytes, chunk.facts()))]);
-                spans.iter().for_each(|span| chunk.upsert(*span));
+                spans.iter().for_each(|span| _ = chunk.upsert(*span));
                 self.put(agents, id, BTreeMap::from([(day, chunk)]), before, spans.len()).await?;
             }
             self.finish_subject(agents, id).await?;
@@ -316,7 +324,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
+    pub(super) async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
         let mut held = HashMap::new();
         for StoredChunk { subject, day, bytes, .. } in self.transaction.chunks(ranges).await? {
             let chunk = Chunk::decode(day, &bytes).map_err(|Corrupt| corrupt(subject, day))?;
@@ -326,7 +334,7 @@ impl<'a> Job<'a> {
     }
 
     /// Notes what changed of one subject by so many stated facts, and writes the chunks that did.
-    async fn put<F: Derives>(
+    pub(super) async fn put<F: Derives>(
         &mut self,
         subjects: &Subjects,
         subject: u32,
@@ -359,9 +367,7 @@ impl<'a> Job<'a> {
 
     /// Notes how what is derived from some days of a subject differs.
     async fn derive<F: Derives>(&mut self, subjects: &Subjects, subject: u32, days: Vec<DayFacts<F>>) -> Result<()> {
-        let row_minutes = subjects.get(subject).map_or(0, |subject| subject.row_minutes);
-        let zone = &self.zone;
-        let grid = self.grids.entry(row_minutes).or_insert_with(|| queue_grid(zone, row_minutes)).clone();
+        let grid = self.grid(subjects.get(subject).map_or(0, |subject| subject.row_minutes));
         let mut runs: Vec<Vec<DayFacts<F>>> = Vec::new();
         for day in days {
             match runs.last_mut().filter(|run| run.last().is_some_and(|last| last.day + 1 == day.day)) {
@@ -389,6 +395,12 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// The intervals of a queue with rows of that length, zero for one of contacts.
+    pub(super) fn grid(&mut self, row_minutes: u32) -> Grid {
+        let zone = &self.zone;
+        self.grids.entry(row_minutes).or_insert_with(|| queue_grid(zone, row_minutes)).clone()
+    }
+
     /// The facts on the far side of a midnight that count in the interval which it cuts, if it cuts one.
     async fn beside<F: Fact>(&mut self, subject: u32, grid: &Grid, day: Day, is_before: bool) -> Result<Vec<F>> {
         let midnight = day_start(day);
@@ -408,7 +420,7 @@ impl<'a> Job<'a> {
     }
 
     /// Hands over what was noted of a subject.
-    async fn finish_subject(&mut self, subjects: &Subjects, subject: u32) -> Result<()> {
+    pub(super) async fn finish_subject(&mut self, subjects: &Subjects, subject: u32) -> Result<()> {
         self.finish_cells(subject).await?;
         let touched = std::mem::take(&mut self.notes.spans);
         if let Some(agent) = subjects.get(subject) {
@@ -452,7 +464,7 @@ impl<'a> Job<'a> {
         self.feed.push(FeedEntry { revision: 0, count, at, integration, subject, kind, bytes });
     }
 
-    async fn flush(&mut self) -> Result<()> {
+    pub(super) async fn flush(&mut self) -> Result<()> {
         let out = std::mem::take(&mut self.out);
         self.transaction.put_chunks(&out).await
     }
@@ -469,4 +481,4 @@ fn queue_grid(zone: &Zone, row_minutes: u32) -> Grid {
     Grid::new(zone, IntervalLength::from_minutes(row_minutes).unwrap_or(IntervalLength::MINUTES_15))
 }
 
-type Held<F> = HashMap<(u32, Day), (Vec<u8>, Chunk<F>)>;
+pub(super) type Held<F> = HashMap<(u32, Day), (Vec<u8>, Chunk<F>)>;

@@ -2,9 +2,12 @@
 
 mod agents;
 mod apply;
+mod arrive;
 mod direct;
+mod events;
 mod job;
 mod live;
+mod receive;
 mod report;
 mod stage;
 mod subjects;
@@ -17,9 +20,12 @@ use injixo_model::{ContactBatch, IntervalBatch, QueueKey, RejectedRow, Rule, Spa
 
 pub(crate) use self::agents::timeline_within;
 pub(crate) use self::apply::{Guard, corrupt};
+pub(crate) use self::arrive::arrived;
 pub use self::direct::read_intervals;
 pub(crate) use self::direct::{not_yet, truncated};
+pub use self::events::{Events, Receipt};
 pub(crate) use self::live::{keep_live, last_said};
+pub(crate) use self::receive::{Request, receive};
 pub use self::report::{FactCounts, ImportReport};
 use self::stage::Stage;
 pub(crate) use self::window::{Answer, Read, WindowSource, read_window};
@@ -179,6 +185,7 @@ enum StagedFacts {
 }
 
 /// A status that was named, with its first and last start.
+#[derive(Clone)]
 struct SeenStatus {
     name: String,
     starts: Option<(Timestamp, Timestamp)>,

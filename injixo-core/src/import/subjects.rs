@@ -71,6 +71,11 @@ impl Subjects {
         Ok(resolved)
     }
 
+    /// Whether a queue holds ready-made rows.
+    pub(crate) fn holds_rows(&self, name: &(String, Channel)) -> bool {
+        self.known.get(name).and_then(|id| self.get(*id)).is_some_and(|queue| queue.row_minutes > 0)
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
         self.by_id.keys().copied()
     }

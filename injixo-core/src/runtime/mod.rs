@@ -10,9 +10,11 @@ mod control;
 mod deliveries;
 mod follow;
 mod integration;
+pub(crate) mod keys;
 mod lane;
 mod mapping;
 mod query;
+mod receive;
 mod service;
 mod status;
 mod windows;
@@ -28,6 +30,7 @@ use self::budget::StorePermits;
 pub use self::changes::{Change, Changes, Stretch, What};
 pub use self::follow::{Live, LiveUpdate};
 pub use self::integration::Integration;
+pub use self::keys::Sender;
 pub use self::mapping::{Activity, Doing, Mapping, PersonId, PersonStretch, Unmapped};
 pub use self::query::{
     AgentTimeline, Fill, IntegrationRef, IntervalQuery, IntervalReader, QueueInfo, StatusQuery, TimelineQuery,
@@ -73,6 +76,8 @@ struct Shared {
     wake: Notify,
     /// Something was committed.
     committed: watch::Sender<u64>,
+    keys: keys::KnownKeys,
+    inbox: receive::Inbox,
 }
 
 /// A connector at hand.

@@ -14,7 +14,7 @@ use crate::aggregate::{AgentSpans, FOREVER, Interval, Series};
 use crate::connector::Stream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Chunk, Corrupt, Fact, day_of};
-use crate::import::{corrupt, timeline_within};
+use crate::import::{arrived, corrupt, timeline_within};
 use crate::store::{
     ChunkRange, IntegrationRecord, IntegrationState, Layer, Store, StreamId, Subject, SubjectKind, Transaction,
 };
@@ -253,7 +253,7 @@ impl IntervalReader {
             let to = from.saturating_add(DAYS_AT_ONCE - 1).min(days.1);
             let range = ChunkRange { subject: queue.id, layer: Layer::History, from, to };
             if queue.row_minutes == 0 {
-                for contact in facts::<Contact>(&mut *self.transaction, range).await? {
+                for contact in contacts(&mut *self.transaction, range).await? {
                     series.add_contact(&contact, self.query.attribution, &mut cursor);
                 }
             } else {
@@ -318,6 +318,25 @@ async fn facts<F: Fact>(transaction: &mut dyn Transaction, range: ChunkRange) ->
         let chunk =
             Chunk::<F>::decode(stored.day, &stored.bytes).map_err(|Corrupt| corrupt(stored.subject, stored.day))?;
         all.extend(chunk.facts());
+    }
+    Ok(all)
+}
+
+/// The contacts of one queue on some days, in no order.
+async fn contacts(transaction: &mut dyn Transaction, range: ChunkRange) -> Result<Vec<Contact>> {
+    let mut all = Vec::new();
+    let mut has_arrived = false;
+    for stored in transaction.chunks(&[range, ChunkRange { layer: Layer::Sums, ..range }]).await? {
+        if stored.layer == Layer::Sums {
+            has_arrived = true;
+            continue;
+        }
+        let chunk = Chunk::<Contact>::decode(stored.day, &stored.bytes)
+            .map_err(|Corrupt| corrupt(stored.subject, stored.day))?;
+        all.extend(chunk.facts());
+    }
+    if has_arrived {
+        all.extend(arrived(transaction, range.subject, range.from, range.to).await?);
     }
     Ok(all)
 }

@@ -91,6 +91,23 @@ pub enum Layer {
     History,
     /// Said by the live source.
     Live,
+    /// What the facts of a day come to in intervals, where some of them arrived one by one; rows in place of contacts.
+    Sums,
+    /// Contacts that arrived one by one, the newest ones.
+    Arrived1,
+    /// The same, moved on from `Arrived1` when those became many; and so on.
+    Arrived2,
+    /// See `Arrived2`.
+    Arrived3,
+    /// See `Arrived2`.
+    Arrived4,
+    /// See `Arrived2`; it takes any number.
+    Arrived5,
+}
+
+impl Layer {
+    /// Where contacts that arrive one by one are kept until the day is written anew, the newest first.
+    pub const ARRIVED: [Self; 5] = [Self::Arrived1, Self::Arrived2, Self::Arrived3, Self::Arrived4, Self::Arrived5];
 }
 
 /// The facts of one subject that start on one UTC day, as bytes.

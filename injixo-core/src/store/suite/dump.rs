@@ -15,7 +15,7 @@ pub(super) async fn dump(store: &dyn Store) -> Vec<String> {
         for kind in [SubjectKind::Queue, SubjectKind::Agent, SubjectKind::Status] {
             for subject in read.subjects(id, kind).await.unwrap() {
                 lines.push(format!("{subject:?}"));
-                for layer in [Layer::History, Layer::Live] {
+                for layer in [Layer::History, Layer::Live, Layer::Sums].into_iter().chain(Layer::ARRIVED) {
                     let all = ChunkRange { subject: subject.id, layer, from: i32::MIN, to: i32::MAX };
                     lines.extend(read.chunks(&[all]).await.unwrap().iter().map(|chunk| format!("{chunk:?}")));
                 }
