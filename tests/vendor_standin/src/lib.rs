@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod faults;
 pub mod five9;
+pub mod genesys_cloud;
 mod json;
 pub mod ledger;
 mod log;
@@ -21,6 +22,7 @@ pub mod zone;
 
 pub use clock::Clock;
 pub use five9::Five9Standin;
+pub use genesys_cloud::GenesysCloudStandin;
 pub use ledger::Ledger;
 pub use log::{Asked, Log};
 pub use serve::World;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The one line on standard output is `VENDOR url=http://HOST:PORT NAME=VALUE …`: parts between spaces, no spaces in values; the names
-//! are `user` and `password` for Five9, `client_id` and `client_secret` for Vonage. The truth is at `/_ledger/contacts`,
+//! are `user` and `password` for Five9, `client_id` and `client_secret` for Vonage and Genesys Cloud. The truth is at `/_ledger/contacts`,
 //! `/_ledger/statuses` and `/_ledger/status-times` with `from=…&to=…`, RFC 3339 instants, and perhaps `now=…`.
 //!
 //! The future is made with the history and ends three days after the start.
@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use vendor_standin::clock::Clock;
 use vendor_standin::faults::{Effect, Faults, RetryAfter, Rule, When};
 use vendor_standin::five9::{self, Five9Standin};
+use vendor_standin::genesys_cloud::GenesysCloudStandin;
 use vendor_standin::ledger::{Ledger, Precision, Simulation};
 use vendor_standin::vonage::{self, VonageStandin};
 use vendor_standin::zone::Zone;
@@ -36,6 +37,7 @@ usage: vendor_standin five9|vonage|genesys-cloud [OPTIONS]
 Prints one line: VENDOR url=http://HOST:PORT NAME=VALUE ...
   five9 url=... user=... password=...
   vonage url=... client_id=... client_secret=...
+  genesys-cloud url=... client_id=... client_secret=...
 The truth: GET /_ledger/contacts, /_ledger/statuses, /_ledger/status-times
   with ?from=2024-03-05T09:00:00Z&to=2024-03-05T10:00:00Z";
 
@@ -64,7 +66,7 @@ type Start = fn(Options) -> BoxFuture<'static, Result<Serving, Failure>>;
 const VENDORS: [(&str, Start); 3] = [
     ("five9", |options| Box::pin(five9(options))),
     ("vonage", |options| Box::pin(vonage(options))),
-    ("genesys-cloud", |_| Box::pin(async { Err("not built yet".into()) })),
+    ("genesys-cloud", |options| Box::pin(genesys_cloud(options))),
 ];
 
 #[tokio::main]
@@ -143,6 +145,21 @@ async fn vonage(options: Options) -> Result<Serving, Failure> {
     }
     let (url, settings) = (standin.url(), standin.settings());
     let line = format!("vonage url={url} client_id={} client_secret={}", settings.client_id, settings.client_secret);
+    Ok(Serving { line, _standin: Box::new(standin) })
+}
+
+async fn genesys_cloud(options: Options) -> Result<Serving, Failure> {
+    let ledger = ledger(&options, Zone::Berlin, |simulation| {
+        simulation.precision = Precision::Millis;
+        simulation.is_mixed = true;
+    });
+    let standin = GenesysCloudStandin::start_on(options.listen, Default::default(), ledger, Clock::real()).await?;
+    if options.has_faults {
+        add_faults(&standin.world().faults, options.seed, "");
+    }
+    let (url, settings) = (standin.url(), standin.settings());
+    let (id, secret) = (&settings.client_id, &settings.client_secret);
+    let line = format!("genesys-cloud url={url} client_id={id} client_secret={secret}");
     Ok(Serving { line, _standin: Box::new(standin) })
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use futures::future::BoxFuture;
 use futures::stream;
@@ -113,6 +114,16 @@ pub(crate) trait Vendor: Send + Sync + 'static {
 
     /// The states that a correct import at `now` knows.
     fn told(&self, now: Ms) -> Vec<Told>;
+
+    /// A truth table of the vendor's own, by its name.
+    fn table(&self, _name: &str, _range: (Ms, Ms), _now: Ms) -> Option<String> {
+        None
+    }
+
+    /// The answer to a request for a socket, none for any other request.
+    fn connect<'a>(&'a self, _parts: &'a mut Parts) -> BoxFuture<'a, Option<Response<Body>>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// A server that ends when this is dropped.
@@ -145,7 +156,10 @@ impl Server {
 }
 
 async fn answer(vendor: Arc<dyn Vendor>, request: axum::extract::Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if let Some(response) = vendor.connect(&mut parts).await {
+        return response;
+    }
     let Ok(body) = axum::body::to_bytes(body, 1 << 24).await else {
         return send(Answer::new(400, "text/plain", "the body cannot be read"), None, 0);
     };
@@ -246,7 +260,9 @@ fn truth(vendor: &dyn Vendor, request: &Request) -> Answer {
     let (Some(from), Some(to)) = (instant("from"), instant("to")) else {
         return Answer::new(400, "text/plain", "from and to are needed, as 2024-03-05T09:00:00Z\n");
     };
+    let own = request.path.strip_prefix("/_ledger/").and_then(|name| vendor.table(name, (from, to), now));
     let table = match request.path.as_str() {
+        _ if own.is_some() => own.unwrap_or_default(),
         "/_ledger/contacts" => match vendor.counted(now, request.query.get("grouping").map(String::as_str)) {
             Some(counted) => truth::contact_table(&counted, from, to),
             None => return Answer::new(400, "text/plain", "there is no such grouping\n"),

@@ -40,6 +40,11 @@ async fn vonage_serves() {
     serves("vonage", &["url", "client_id", "client_secret"]).await;
 }
 
+#[tokio::test]
+async fn genesys_cloud_serves() {
+    serves("genesys-cloud", &["url", "client_id", "client_secret"]).await;
+}
+
 #[test]
 fn an_unknown_vendor_is_refused() {
     let output = Command::new(env!("CARGO_BIN_EXE_vendor_standin")).arg("acme").output().unwrap();
