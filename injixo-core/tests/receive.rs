@@ -17,11 +17,14 @@ use injixo_core::{Error, ErrorKind, Events, MemoryStore, Policy, Result, Runtime
 
 use crate::support::SimClock;
 
+/// Queue, start, duration in seconds.
+type Calls = Vec<(&'static str, Timestamp, i64)>;
+
 /// An integration to which others send; it can also be read, as far as it `holds` something.
 #[derive(Debug, Clone)]
 struct Pushed {
     zone: Zone,
-    holds: Option<Arc<Mutex<Vec<(&'static str, Timestamp, i64)>>>>,
+    holds: Option<Arc<Mutex<Calls>>>,
 }
 
 impl Pushed {

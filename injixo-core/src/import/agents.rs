@@ -8,7 +8,7 @@ use super::corrupt;
 use crate::aggregate::{FOREVER, with_ends};
 use crate::derive::{TimelineDiff, difference_of, layered};
 use crate::error::Result;
-use crate::facts::{Chunk, Corrupt, Day, day_of};
+use crate::facts::{Chunk, Corrupt, Day, day_of, same_begin};
 use crate::store::{ChunkRange, Layer, Subject, Transaction};
 
 /// Spans of one layer by the day on which they start.
@@ -35,6 +35,8 @@ impl Touched {
         let mut changed = Vec::new();
         for (day, new) in &self.new {
             let old = self.old.get(day).map_or(&[][..], Vec::as_slice);
+            let same = same_begin(old, new);
+            let (old, new) = (&old[same..], &new[same..]);
             // Of equal starts the one stated last counts: another order is a change as well.
             let (before, after) = (by_start(old), by_start(new));
             for start in before.keys().chain(after.keys()) {
@@ -168,10 +170,10 @@ impl<'a> Loaded<'a> {
         // Days that hold nothing in one of the two versions do not count as neighbours of that version.
         let mut day = first;
         loop {
-            // The agent has no span before its first one.
-            let has_before = day > day_of(self.agent.first);
-            let before = if has_before { transaction.neighbours(self.agent.id, layer, day).await?.0 } else { None };
             let touched_before = touched.old.range(..day).next_back().map(|(day, _)| *day).filter(|_| own);
+            // The agent has no span before its first one, and none is nearer than that of the day before.
+            let is_known = day <= day_of(self.agent.first) || touched_before == Some(day - 1);
+            let before = if is_known { None } else { transaction.neighbours(self.agent.id, layer, day).await?.0 };
             let Some(before) = before.max(touched_before) else { break };
             self.load_days(transaction, layer, before, before, touched).await?;
             if !is_touched(before) {
@@ -181,9 +183,9 @@ impl<'a> Loaded<'a> {
         }
         let mut day = last;
         loop {
-            let has_after = day < day_of(self.agent.last);
-            let after = if has_after { transaction.neighbours(self.agent.id, layer, day).await?.1 } else { None };
             let touched_after = touched.old.range(day + 1..).next().map(|(day, _)| *day).filter(|_| own);
+            let is_known = day >= day_of(self.agent.last) || touched_after == Some(day + 1);
+            let after = if is_known { None } else { transaction.neighbours(self.agent.id, layer, day).await?.1 };
             let Some(after) = [after, touched_after].into_iter().flatten().min() else { break };
             self.load_days(transaction, layer, after, after, touched).await?;
             if !is_touched(after) {
@@ -206,10 +208,7 @@ impl<'a> Loaded<'a> {
         let (from, to) = (from.max(day_of(self.agent.first)), to.min(day_of(self.agent.last)));
         // Whether an open span of history is the last one is decided by what is loaded, where there is a live source.
         let is_touched = |day: &Day| {
-            layer == self.layer
-                && !self.has_live
-                && touched.old.contains_key(day)
-                && touched.new.contains_key(day)
+            layer == self.layer && !self.has_live && touched.old.contains_key(day) && touched.new.contains_key(day)
         };
         let is_unknown = |day: &Day| !self.known.contains(&(layer, *day)) && !is_touched(day);
         let first = (from..=to).find(is_unknown);
