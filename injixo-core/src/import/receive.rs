@@ -324,3 +324,56 @@ fn of_another_kind(source: &str, index: u64, queue: &str) -> RejectedRow {
         excerpt: RejectedRow::excerpt_of(queue),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::import::arrived;
+    use crate::runtime::Runtime;
+    use crate::store::MemoryStore;
+
+    /// The identifiers of the contacts that a store keeps of two requests of three equal contacts each.
+    async fn kept(keys: [&str; 2]) -> Vec<ContactId> {
+        let store = MemoryStore::new();
+        let mut write = store.write().await.unwrap();
+        let record = IntegrationRecord {
+            id: 0,
+            name: "API".to_owned(),
+            connector: "pushed".to_owned(),
+            zone: "UTC".to_owned(),
+            config: None,
+            policy: "{}".to_owned(),
+            state: IntegrationState::Active,
+            generation: 1,
+            added_at: Timestamp::MIN,
+            stopped_at: None,
+        };
+        let id = write.put_integration(&record).await.unwrap();
+        write.commit().await.unwrap();
+        let sender = Runtime::new(store.clone()).own_sender(id).await.unwrap();
+        let requests = keys.map(|key| {
+            let mut events = Events::contacts(key);
+            for _ in 0..3 {
+                events.contact("q", Channel::Calls, None, Contact::offered(Timestamp::MIN));
+            }
+            Request { sender: sender.clone(), events }
+        });
+        let answers = receive(&store, Timestamp::MIN, &requests).await.unwrap();
+        assert!(answers.iter().all(|answer| matches!(answer, Some(Ok(receipt)) if !receipt.is_repeat)));
+        let mut read = store.read().await.unwrap();
+        let queue = read.subjects(id, SubjectKind::Queue).await.unwrap()[0].id;
+        let contacts = arrived(&mut *read, queue, 0, 0).await.unwrap();
+        contacts.iter().map(|contact| contact.id.unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn equal_contacts_are_told_apart_by_request_and_place() {
+        let ids = kept(["a", "b"]).await;
+        assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (6, 6));
+        // The same requests elsewhere have the same ones, others have others.
+        assert_eq!(kept(["a", "b"]).await, ids);
+        assert!(kept(["c", "d"]).await.iter().all(|id| !ids.contains(id)));
+    }
+}
