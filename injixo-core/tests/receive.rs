@@ -17,14 +17,14 @@ use injixo_core::{Error, ErrorKind, Events, MemoryStore, Policy, Result, Runtime
 
 use crate::support::SimClock;
 
-/// A queue, an instant, and how long.
-type Held = (&'static str, Timestamp, i64);
+/// Queue, start, duration in seconds.
+type Calls = Vec<(&'static str, Timestamp, i64)>;
 
 /// An integration to which others send; it can also be read, as far as it `holds` something.
 #[derive(Debug, Clone)]
 struct Pushed {
     zone: Zone,
-    holds: Option<Arc<Mutex<Vec<Held>>>>,
+    holds: Option<Arc<Mutex<Calls>>>,
 }
 
 impl Pushed {
@@ -154,6 +154,7 @@ on_every_store![
     many_requests_at_once_are_each_applied_once,
     what_a_window_says_replaces_what_arrived,
     an_unusual_zone_counts_like_any_other,
+    what_arrived_stays_when_the_zone_changes,
     statuses_get_their_ends,
     a_new_key_ends_the_old_one,
     paused_deleted_and_unknown_integrations_take_nothing,
@@ -287,6 +288,34 @@ async fn an_unusual_zone_counts_like_any_other(store: Arc<dyn Store>) {
     }
     let expected = "q 1971-05-04T23:44:30Z 2 2 2\nq 1971-05-04T23:59:30Z 2 2 2\n";
     assert_eq!(shown(&runtime, "API").await, expected);
+}
+
+async fn what_arrived_stays_when_the_zone_changes(store: Arc<dyn Store>) {
+    let runtime = runtime(&store);
+    runtime.add("API", Pushed::new()).await.unwrap();
+    let sender = runtime.own_sender("API").await.unwrap();
+    let many = vec![call(at("1971-05-05T11:00:00Z"), 1); 3_000];
+    runtime.receive(&sender, calls("1", "q", &many)).await.unwrap();
+    let zone = Zone::new("Africa/Monrovia").unwrap();
+    runtime.edit("API", Pushed { zone, holds: None }).await.unwrap();
+    runtime.receive(&sender, calls("2", "q", &many[..7])).await.unwrap();
+    runtime.receive(&sender, calls("3", "q", &many[..5])).await.unwrap();
+    let intervals = runtime.intervals("API").await.unwrap();
+    assert_eq!(intervals.len(), 1);
+    assert_eq!(intervals[0].start, at("1971-05-05T10:59:30Z"));
+    assert_eq!(intervals[0].measures.handled.micros(), 3_012_000_000);
+    // Back again, the feed tells what there is.
+    runtime.edit("API", Pushed::new()).await.unwrap();
+    runtime.receive(&sender, calls("4", "q", &many[..1])).await.unwrap();
+    let intervals = runtime.intervals("API").await.unwrap();
+    assert_eq!(intervals[0].measures.handled.micros(), 3_013_000_000);
+    let (mut changes, mut last) = (runtime.changes(0).await.unwrap(), None);
+    while let Some(change) = changes.try_next().await.unwrap() {
+        if let What::Interval { after, .. } = change.what {
+            last = after;
+        }
+    }
+    assert_eq!(last, Some(intervals[0].measures));
 }
 
 async fn statuses_get_their_ends(store: Arc<dyn Store>) {

@@ -19,7 +19,7 @@ mod replace;
 
 pub(crate) use chunk::Chunk;
 pub(crate) use codec::{Corrupt, Fact, put, put_signed, take, take_signed};
-pub(crate) use replace::{Change, ListScope, apply_list, apply_rows, apply_window};
+pub(crate) use replace::{Change, ListScope, apply_list, apply_rows, apply_window, same_begin};
 
 use injixo_model::{Timestamp, Window};
 

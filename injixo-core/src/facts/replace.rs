@@ -118,8 +118,9 @@ pub(crate) struct Change {
 impl Change {
     /// Compares facts sorted by start. A fact of the same start in place of another is a replacement.
     pub(crate) fn between<F: Fact>(before: &[F], after: &[F]) -> Self {
-        let mut change = Self::default();
-        let (mut old, mut new) = (before, after);
+        let same = same_begin(before, after);
+        let mut change = Self { unchanged: same as u64, ..Self::default() };
+        let (mut old, mut new) = (&before[same..], &after[same..]);
         while let Some(at) = [old.first(), new.first()].into_iter().flatten().map(Fact::start).min() {
             let split = |facts: &[F]| facts.partition_point(|fact| fact.start() <= at);
             let (mut a, mut b) = (old[..split(old)].to_vec(), new[..split(new)].to_vec());
@@ -144,6 +145,18 @@ impl Change {
             unchanged: self.unchanged + other.unchanged,
         }
     }
+}
+
+/// How many facts, sorted by start, two lists have in common at their begin: all of a start, or none.
+pub(crate) fn same_begin<F: Fact>(a: &[F], b: &[F]) -> usize {
+    let mut same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let goes_on = |facts: &[F], at: usize| {
+        facts.get(at).zip(facts.get(at - 1)).is_some_and(|(next, last)| next.start() == last.start())
+    };
+    while same > 0 && (goes_on(a, same) || goes_on(b, same)) {
+        same -= 1;
+    }
+    same
 }
 
 /// How many elements two sorted lists share.

@@ -1,6 +1,6 @@
 //! What an agent's timeline shows over a stretch of time, from the facts that decide it and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use injixo_model::{Span, Timestamp};
 
@@ -8,7 +8,7 @@ use super::corrupt;
 use crate::aggregate::{FOREVER, with_ends};
 use crate::derive::{TimelineDiff, difference_of, layered};
 use crate::error::Result;
-use crate::facts::{Chunk, Corrupt, Day, day_of};
+use crate::facts::{Chunk, Corrupt, Day, day_of, same_begin};
 use crate::store::{ChunkRange, Layer, Subject, Transaction};
 
 /// Spans of one layer by the day on which they start.
@@ -27,10 +27,16 @@ impl Touched {
         self.new.insert(day, new);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.new.is_empty()
+    }
+
     fn changed(&self) -> Vec<Span> {
         let mut changed = Vec::new();
         for (day, new) in &self.new {
             let old = self.old.get(day).map_or(&[][..], Vec::as_slice);
+            let same = same_begin(old, new);
+            let (old, new) = (&old[same..], &new[same..]);
             // Of equal starts the one stated last counts: another order is a change as well.
             let (before, after) = (by_start(old), by_start(new));
             for start in before.keys().chain(after.keys()) {
@@ -57,12 +63,13 @@ pub(crate) async fn timeline_changes(
     agent: &Subject,
     layer: Layer,
     touched: &Touched,
+    has_live: bool,
 ) -> Result<Vec<TimelineDiff>> {
     let changed = touched.changed();
     let Some(first) = changed.iter().map(|span| span.start).min() else { return Ok(Vec::new()) };
     let last = changed.iter().map(|span| span.start).max().unwrap_or(first);
     // A start that came or went moves the end of an open span before it, up to the next start.
-    let mut loaded = Loaded::new(agent, layer);
+    let mut loaded = Loaded::new(agent, layer, has_live);
     let beyond = loaded.next_start(transaction, layer, last, touched).await?;
     let to = changed.iter().filter_map(|span| span.end).fold(beyond, Timestamp::max);
     let Extent { from, to } = loaded.deciding(transaction, first, to, touched).await?;
@@ -78,7 +85,7 @@ pub(crate) async fn timeline_within(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<Span>> {
-    let mut loaded = Loaded::new(agent, Layer::History);
+    let mut loaded = Loaded::new(agent, Layer::History, true);
     let nothing = Touched::default();
     loaded.deciding(transaction, from, to, &nothing).await?;
     Ok(crate::derive::cut(&loaded.timeline(&nothing.old), from, to))
@@ -94,12 +101,16 @@ struct Extent {
 struct Loaded<'a> {
     agent: &'a Subject,
     layer: Layer,
+    /// Whether a live source may have said anything.
+    has_live: bool,
     days: BTreeMap<(Layer, Day), Vec<Span>>,
+    /// What was loaded, days without a span included.
+    known: BTreeSet<(Layer, Day)>,
 }
 
 impl<'a> Loaded<'a> {
-    fn new(agent: &'a Subject, layer: Layer) -> Self {
-        Self { agent, layer, days: BTreeMap::new() }
+    fn new(agent: &'a Subject, layer: Layer, has_live: bool) -> Self {
+        Self { agent, layer, has_live, days: BTreeMap::new(), known: BTreeSet::new() }
     }
 
     /// Loads what decides about `[from, to)`; returns it grown to the live spans that reach into it, since each of them counts
@@ -148,18 +159,23 @@ impl<'a> Loaded<'a> {
         to: Timestamp,
         touched: &Touched,
     ) -> Result<()> {
+        if layer == Layer::Live && !self.has_live {
+            return Ok(());
+        }
         let first = day_of(from.before(self.agent.longest).max(self.agent.first)).min(day_of(from));
         let last = day_of(to.min(self.agent.last.max(from)));
-        self.load_days(transaction, layer, first, last).await?;
+        self.load_days(transaction, layer, first, last, touched).await?;
         let own = layer == self.layer;
         let is_touched = |day: Day| own && (touched.old.contains_key(&day) || touched.new.contains_key(&day));
         // Days that hold nothing in one of the two versions do not count as neighbours of that version.
         let mut day = first;
         loop {
-            let before = transaction.neighbours(self.agent.id, layer, day).await?.0;
             let touched_before = touched.old.range(..day).next_back().map(|(day, _)| *day).filter(|_| own);
+            // The agent has no span before its first one, and none is nearer than that of the day before.
+            let is_known = day <= day_of(self.agent.first) || touched_before == Some(day - 1);
+            let before = if is_known { None } else { transaction.neighbours(self.agent.id, layer, day).await?.0 };
             let Some(before) = before.max(touched_before) else { break };
-            self.load_days(transaction, layer, before, before).await?;
+            self.load_days(transaction, layer, before, before, touched).await?;
             if !is_touched(before) {
                 break;
             }
@@ -167,10 +183,11 @@ impl<'a> Loaded<'a> {
         }
         let mut day = last;
         loop {
-            let after = transaction.neighbours(self.agent.id, layer, day).await?.1;
             let touched_after = touched.old.range(day + 1..).next().map(|(day, _)| *day).filter(|_| own);
+            let is_known = day >= day_of(self.agent.last) || touched_after == Some(day + 1);
+            let after = if is_known { None } else { transaction.neighbours(self.agent.id, layer, day).await?.1 };
             let Some(after) = [after, touched_after].into_iter().flatten().min() else { break };
-            self.load_days(transaction, layer, after, after).await?;
+            self.load_days(transaction, layer, after, after, touched).await?;
             if !is_touched(after) {
                 break;
             }
@@ -179,13 +196,30 @@ impl<'a> Loaded<'a> {
         Ok(())
     }
 
-    async fn load_days(&mut self, transaction: &mut dyn Transaction, layer: Layer, from: Day, to: Day) -> Result<()> {
+    /// Loads days that were not loaded yet, but for those whose spans are known from what was touched.
+    async fn load_days(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        layer: Layer,
+        from: Day,
+        to: Day,
+        touched: &Touched,
+    ) -> Result<()> {
+        let (from, to) = (from.max(day_of(self.agent.first)), to.min(day_of(self.agent.last)));
+        // Whether an open span of history is the last one is decided by what is loaded, where there is a live source.
+        let is_touched = |day: &Day| {
+            layer == self.layer && !self.has_live && touched.old.contains_key(day) && touched.new.contains_key(day)
+        };
+        let is_unknown = |day: &Day| !self.known.contains(&(layer, *day)) && !is_touched(day);
+        let first = (from..=to).find(is_unknown);
+        let Some((from, to)) = first.zip((from..=to).rev().find(is_unknown)) else { return Ok(()) };
         let range = ChunkRange { subject: self.agent.id, layer, from, to };
         for stored in transaction.chunks(&[range]).await? {
             let chunk = Chunk::<Span>::decode(stored.day, &stored.bytes)
                 .map_err(|Corrupt| corrupt(stored.subject, stored.day))?;
             self.days.insert((layer, stored.day), chunk.facts());
         }
+        self.known.extend((from..=to).map(|day| (layer, day)));
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::facts::{
     Change, Chunk, Corrupt, Day, Fact, ListScope, apply_list, apply_rows, apply_window, day_of, day_start,
 };
-use crate::store::{ChunkRange, FeedEntry, FeedKind, Layer, StoredChunk, TableChange, Transaction};
+use crate::store::{ChunkRange, FeedEntry, FeedKind, Lane, Layer, StoredChunk, TableChange, Transaction};
 use crate::zone::{Grid, Zone};
 
 /// How many chunks are read and written together.
@@ -46,6 +46,7 @@ pub(crate) struct Job<'a> {
     pub(super) zone: Zone,
     pub(super) now: Timestamp,
     pub(super) layer: Layer,
+    pub(super) has_live: Option<bool>,
     pub(super) change: Change,
     pub(super) out: Vec<StoredChunk>,
     pub(super) grids: HashMap<u32, Grid>,
@@ -146,6 +147,7 @@ impl<'a> Job<'a> {
             zone: zone.clone(),
             now,
             layer: Layer::History,
+            has_live: None,
             change: Change::default(),
             out: Vec::new(),
             grids: HashMap::new(),
@@ -423,8 +425,9 @@ impl<'a> Job<'a> {
     pub(super) async fn finish_subject(&mut self, subjects: &Subjects, subject: u32) -> Result<()> {
         self.finish_cells(subject).await?;
         let touched = std::mem::take(&mut self.notes.spans);
-        if let Some(agent) = subjects.get(subject) {
-            let changed = timeline_changes(self.transaction, agent, self.layer, &touched).await?;
+        if let Some(agent) = subjects.get(subject).filter(|_| !touched.is_empty()) {
+            let has_live = self.has_live().await?;
+            let changed = timeline_changes(self.transaction, agent, self.layer, &touched, has_live).await?;
             if !changed.is_empty() {
                 self.enter(subject, FeedKind::Timeline, changed.len(), encode_timeline(&changed));
             }
@@ -438,6 +441,17 @@ impl<'a> Job<'a> {
             }
         }
         if self.feed.len() >= CHUNKS_AT_ONCE { self.flush_feed().await } else { Ok(()) }
+    }
+
+    /// Whether a live source may have said anything about agents of the integration.
+    async fn has_live(&mut self) -> Result<bool> {
+        if let Some(has_live) = self.has_live {
+            return Ok(has_live);
+        }
+        let work = self.transaction.work(Some(self.integration)).await?;
+        let has_live = self.layer == Layer::Live || work.iter().any(|work| work.lane == Lane::Live);
+        self.has_live = Some(has_live);
+        Ok(has_live)
     }
 
     async fn finish_cells(&mut self, subject: u32) -> Result<()> {

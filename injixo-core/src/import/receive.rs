@@ -1,6 +1,6 @@
 //! Requests that arrived at about the same time, in one transaction: each with its own key, each applied once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use injixo_model::{Channel, Contact, ContactId, Millis, RejectedRow, Rule, Span, Timestamp, Window};
 
@@ -129,9 +129,9 @@ impl Group<'_> {
                 Stream::Statuses => self.statuses(&mut new, &zone).await?,
             }
         }
+        self.note(&new).await?;
         let mut by_key = HashMap::new();
         for new in &new {
-            self.note(new).await?;
             let receipt = Receipt {
                 accepted: new.accepted(),
                 rejected: new.rejected(),
@@ -158,20 +158,22 @@ impl Group<'_> {
     ) -> Result<(Vec<New<'e>>, Vec<(usize, &'e Events)>)> {
         let stream = StreamId { integration: self.record.id, stream: self.stream };
         let (mut new, mut repeats) = (Vec::new(), Vec::new());
-        let mut keys: HashMap<&str, ()> = HashMap::new();
+        let asked: Vec<&str> = requests.iter().map(|(_, events)| events.key.as_str()).collect();
+        let known = self.transaction.last_imports(stream, &asked).await?.into_iter();
+        let known: HashMap<String, ImportRecord> = known.map(|import| (import.key.clone(), import)).collect();
+        let mut keys: HashSet<&str> = HashSet::new();
         for &(index, events) in requests {
-            if keys.contains_key(events.key.as_str()) {
+            if keys.contains(events.key.as_str()) {
                 repeats.push((index, events));
                 continue;
             }
-            let known = self.transaction.last_import(stream, &events.key).await?.map(|(import, _)| import);
             let holds = |import: &ImportRecord| {
                 events.repeats_within.is_none_or(|time| self.now.since(import.applied_at) < time)
             };
             let mut hash = blake3::Hasher::new();
             hash.update(events.key.as_bytes());
-            match known {
-                Some(import) if holds(&import) => {
+            match known.get(&events.key) {
+                Some(import) if holds(import) => {
                     let receipt = Receipt {
                         accepted: import.imported,
                         rejected: import.rejected,
@@ -188,7 +190,7 @@ impl Group<'_> {
             }
             let digest = hash.finalize();
             let seed = u64::from_le_bytes(digest.as_bytes().first_chunk().copied().unwrap_or_default());
-            keys.insert(events.key.as_str(), ());
+            keys.insert(events.key.as_str());
             new.push(New { index, events, seed, refused: Vec::new(), change: Change::default(), edges: None });
         }
         Ok((new, repeats))
@@ -279,29 +281,37 @@ impl Group<'_> {
         agents.save(self.transaction).await
     }
 
-    /// Notes a request in the import log.
-    async fn note(&mut self, new: &New<'_>) -> Result<()> {
-        let Events { key, name, content, rejected, .. } = new.events;
-        let record = ImportRecord {
-            id: 0,
-            stream: StreamId { integration: self.record.id, stream: self.stream },
-            key: key.clone(),
-            settings: content.clone(),
-            name: name.clone(),
-            applied_at: self.now,
-            window: new.edges.and_then(|(first, last)| Window::new(first, last.after(Millis::new(1))).ok()),
-            subjects: Vec::new(),
-            again: false,
-            imported: new.accepted(),
-            rejected: new.rejected(),
-            skipped: 0,
-            added: new.change.added,
-            replaced: new.change.replaced,
-            gone: 0,
-        };
-        let id = self.transaction.add_import(&record).await?;
-        let rejected: Vec<RejectedRow> = rejected.iter().chain(&new.refused).cloned().collect();
-        if rejected.is_empty() { Ok(()) } else { self.transaction.add_rejected(id, &rejected).await }
+    /// Notes requests in the import log.
+    async fn note(&mut self, requests: &[New<'_>]) -> Result<()> {
+        let mut records = Vec::with_capacity(requests.len());
+        for new in requests {
+            let Events { key, name, content, rejected, .. } = new.events;
+            let record = ImportRecord {
+                id: 0,
+                stream: StreamId { integration: self.record.id, stream: self.stream },
+                key: key.clone(),
+                settings: content.clone(),
+                name: name.clone(),
+                applied_at: self.now,
+                window: new.edges.and_then(|(first, last)| Window::new(first, last.after(Millis::new(1))).ok()),
+                subjects: Vec::new(),
+                again: false,
+                imported: new.accepted(),
+                rejected: new.rejected(),
+                skipped: 0,
+                added: new.change.added,
+                replaced: new.change.replaced,
+                gone: 0,
+            };
+            let rejected: Vec<RejectedRow> = rejected.iter().chain(&new.refused).cloned().collect();
+            if rejected.is_empty() {
+                records.push(record);
+            } else {
+                let id = self.transaction.add_import(&record).await?;
+                self.transaction.add_rejected(id, &rejected).await?;
+            }
+        }
+        self.transaction.add_imports(&records).await
     }
 }
 
@@ -312,5 +322,58 @@ fn of_another_kind(source: &str, index: u64, queue: &str) -> RejectedRow {
         column: "queueIdentifier".to_owned(),
         rule: Rule::QueueKind,
         excerpt: RejectedRow::excerpt_of(queue),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::import::arrived;
+    use crate::runtime::Runtime;
+    use crate::store::MemoryStore;
+
+    /// The identifiers of the contacts that a store keeps of two requests of three equal contacts each.
+    async fn kept(keys: [&str; 2]) -> Vec<ContactId> {
+        let store = MemoryStore::new();
+        let mut write = store.write().await.unwrap();
+        let record = IntegrationRecord {
+            id: 0,
+            name: "API".to_owned(),
+            connector: "pushed".to_owned(),
+            zone: "UTC".to_owned(),
+            config: None,
+            policy: "{}".to_owned(),
+            state: IntegrationState::Active,
+            generation: 1,
+            added_at: Timestamp::MIN,
+            stopped_at: None,
+        };
+        let id = write.put_integration(&record).await.unwrap();
+        write.commit().await.unwrap();
+        let sender = Runtime::new(store.clone()).own_sender(id).await.unwrap();
+        let requests = keys.map(|key| {
+            let mut events = Events::contacts(key);
+            for _ in 0..3 {
+                events.contact("q", Channel::Calls, None, Contact::offered(Timestamp::MIN));
+            }
+            Request { sender: sender.clone(), events }
+        });
+        let answers = receive(&store, Timestamp::MIN, &requests).await.unwrap();
+        assert!(answers.iter().all(|answer| matches!(answer, Some(Ok(receipt)) if !receipt.is_repeat)));
+        let mut read = store.read().await.unwrap();
+        let queue = read.subjects(id, SubjectKind::Queue).await.unwrap()[0].id;
+        let contacts = arrived(&mut *read, queue, 0, 0).await.unwrap();
+        contacts.iter().map(|contact| contact.id.unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn equal_contacts_are_told_apart_by_request_and_place() {
+        let ids = kept(["a", "b"]).await;
+        assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (6, 6));
+        // The same requests elsewhere have the same ones, others have others.
+        assert_eq!(kept(["a", "b"]).await, ids);
+        assert!(kept(["c", "d"]).await.iter().all(|id| !ids.contains(id)));
     }
 }

@@ -143,6 +143,23 @@ pub trait Transaction: Debug + Send {
     /// Notes an import and returns its id.
     async fn add_import(&mut self, import: &ImportRecord) -> Result<u64>;
 
+    /// The last import of that stream under each of the keys that has one, in no order.
+    async fn last_imports(&mut self, stream: StreamId, keys: &[&str]) -> Result<Vec<ImportRecord>> {
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(self.last_import(stream, key).await?.map(|(import, _)| import));
+        }
+        Ok(found)
+    }
+
+    /// Notes imports that nothing will refer to.
+    async fn add_imports(&mut self, imports: &[ImportRecord]) -> Result<()> {
+        for import in imports {
+            self.add_import(import).await?;
+        }
+        Ok(())
+    }
+
     /// Changes whether the deliveries of imports may be applied again although their key is known.
     async fn set_again(&mut self, imports: &[u64], again: bool) -> Result<()>;
 

@@ -1,10 +1,12 @@
 //! The import log and the quarantine.
 
-use injixo_model::{RejectedRow, Rule};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use injixo_model::{RejectedRow, Rule};
+
 use super::statement::{Bulk, ROWS_PER_STATEMENT, list, values};
-use super::{Driver, Row, Sql, corrupt};
+use super::{Driver, Row, Sql, Value, corrupt};
 use crate::error::Result;
 use crate::store::{ImportRecord, StreamId};
 
@@ -57,11 +59,20 @@ pub(super) async fn imports<D: Driver>(db: &mut D, integration: u32, limit: u32)
 }
 
 pub(super) async fn add_import<D: Driver>(db: &mut D, import: &ImportRecord) -> Result<u64> {
+    let mut statement = Bulk::new(INSERT);
+    statement.row(columns(import));
+    let (statement, values) = statement.end(" RETURNING id");
+    let statement = Sql::recurring(statement.text.into_owned());
+    let rows = db.query(statement, values).await?;
+    rows.first().ok_or_else(|| corrupt("the import log did not number a line"))?.number(0)
+}
+
+const INSERT: &str = "INSERT INTO import (integration, stream, key, settings, name, applied_at, from_, to_, subjects,
+    again_, imported, rejected, skipped, added, replaced, gone) VALUES ";
+
+fn columns(import: &ImportRecord) -> Vec<Value> {
     let subjects: Vec<u8> = import.subjects.iter().flat_map(|subject| subject.to_le_bytes()).collect();
-    let statement = "INSERT INTO import (integration, stream, key, settings, name, applied_at, from_, to_, subjects,
-        again_, imported, rejected, skipped, added, replaced, gone)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id";
-    let values = values![
+    values![
         import.stream.integration,
         import.stream.stream as i64,
         &import.key,
@@ -78,9 +89,36 @@ pub(super) async fn add_import<D: Driver>(db: &mut D, import: &ImportRecord) -> 
         import.added,
         import.replaced,
         import.gone,
-    ];
-    let rows = db.query(statement.into(), values).await?;
-    rows.first().ok_or_else(|| corrupt("the import log did not number a line"))?.number(0)
+    ]
+}
+
+pub(super) async fn add_imports<D: Driver>(db: &mut D, imports: &[ImportRecord]) -> Result<()> {
+    for imports in imports.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = Bulk::new(INSERT);
+        imports.iter().for_each(|import| statement.row(columns(import)));
+        let (statement, values) = statement.end("");
+        db.execute(statement, values).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn last_imports<D: Driver>(db: &mut D, stream: StreamId, keys: &[&str]) -> Result<Vec<ImportRecord>> {
+    let mut last: BTreeMap<String, ImportRecord> = BTreeMap::new();
+    for keys in keys.chunks(ROWS_PER_STATEMENT) {
+        let mut statement = Bulk::new("WITH asked (wanted) AS (VALUES ");
+        keys.iter().for_each(|key| statement.row(values![*key]));
+        // CROSS JOIN keeps SQLite from looking at every import for each key.
+        let (statement, values) = statement.end(&format!(
+            ") SELECT {COLUMNS} FROM asked CROSS JOIN import
+            WHERE key = wanted AND integration = {} AND stream = {} ORDER BY id",
+            stream.integration, stream.stream as i64
+        ));
+        for row in db.query(statement, values).await? {
+            let import = import(&row)?;
+            last.insert(import.key.clone(), import);
+        }
+    }
+    Ok(last.into_values().collect())
 }
 
 pub(super) async fn set_again<D: Driver>(db: &mut D, imports: &[u64], again: bool) -> Result<()> {

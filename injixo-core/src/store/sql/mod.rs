@@ -179,6 +179,14 @@ impl<D: Driver> Transaction for SqlTransaction<D> {
         log::add_import(&mut self.db, import).await
     }
 
+    async fn last_imports(&mut self, stream: StreamId, keys: &[&str]) -> Result<Vec<ImportRecord>> {
+        log::last_imports(&mut self.db, stream, keys).await
+    }
+
+    async fn add_imports(&mut self, imports: &[ImportRecord]) -> Result<()> {
+        log::add_imports(&mut self.db, imports).await
+    }
+
     async fn set_again(&mut self, imports: &[u64], again: bool) -> Result<()> {
         log::set_again(&mut self.db, imports, again).await
     }
