@@ -36,6 +36,9 @@ const POLL: Duration = Duration::from_secs(5);
 /// Shorter ranges are not split any further.
 const SHORTEST: Millis = Millis::from_secs(60);
 
+/// The longest wait for others' use of the account: what counts by the minute comes within it.
+const LONGEST_WAIT: Millis = Millis::from_secs(90);
+
 /// So far beside its range a report's rows may lie by rounding.
 const BESIDE: Millis = Millis::from_secs(1);
 
@@ -69,10 +72,7 @@ impl Reports {
     }
 
     async fn run_once(&self, cx: &Context, report: &Report, range: Window) -> Result<Table> {
-        self.client.learn_limits(cx).await?;
-        for counted in [Counted::ReportRequest, Counted::RetrieveReport] {
-            self.client.limits.left(counted, cx.now())?;
-        }
+        self.left(cx).await?;
         let text = |name: &str, value: &str| Children::default().text(name, value);
         let (start, end) = (zone::text(&self.zone, range.from()), zone::text(&self.zone, range.to()));
         let time = match self.config.range_order {
@@ -94,6 +94,24 @@ impl Reports {
         }
         let table = self.call(cx, "getReportResultCsv", &text("identifier", &run), Counted::RetrieveReport).await?;
         Table::read(format!("{}/{}", report.folder, report.name), &table)
+    }
+
+    /// Waits until others leave something of the limits of a minute.
+    async fn left(&self, cx: &Context) -> Result<()> {
+        let asked = cx.now();
+        loop {
+            self.client.learn_limits(cx).await?;
+            let counted = [Counted::ReportRequest, Counted::RetrieveReport];
+            let Some(error) = counted.iter().find_map(|counted| self.client.limits.left(*counted, cx.now()).err())
+            else {
+                return Ok(());
+            };
+            let again = error.retry_after().map(|wait| cx.now().after(Millis::from(wait)));
+            match again.filter(|again| *again <= asked.after(LONGEST_WAIT)) {
+                Some(again) => cx.sleep(again).await,
+                None => return Err(error),
+            }
+        }
     }
 
     async fn call(&self, cx: &Context, operation: &str, children: &Children, counted: Counted) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use injixo_model::{Timestamp, Window};
+use injixo_model::{Millis, Timestamp, Window};
 
 use super::apply::{Speaks, commit};
 use super::{ImportReport, Rejections, Staged, Target, refused_queues};
@@ -11,6 +11,7 @@ use crate::connector::{
     StatusWriter, Stream,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::last_piece;
 use crate::store::{ImportRecord, StreamId, SubjectKind};
 use crate::zone::{Grid, Zone};
 
@@ -89,7 +90,7 @@ pub(crate) async fn read_window(
     }
 }
 
-/// Has a source write the rows of a window into `sink`.
+/// Has a source write the rows of a window into `sink`, in as many reads as its limits demand.
 pub(crate) async fn read(
     source: &WindowSource,
     window: Window,
@@ -97,23 +98,50 @@ pub(crate) async fn read(
     sink: &mut dyn RowSink,
     cx: &Context,
 ) -> Result<(Outcome, Counts, Vec<String>)> {
-    let rows = RowWriter::new(cx, sink);
-    let (outcome, rows) = match source {
-        WindowSource::Contacts(source) => {
-            let grid = match source.form() {
-                Form::IntervalRows { length, .. } => Some(Grid::new(zone, length).cursor()),
-                Form::Contacts | Form::Statuses => None,
-            };
-            let mut writer = ContactWriter { rows, window, grid };
-            (source.read(cx, window, &mut writer).await?, writer.rows)
+    let mut rows = RowWriter::new(cx, sink);
+    let mut outcome = Outcome::complete();
+    for piece in pieces(window, source.limits().longest_window, zone) {
+        let read = match source {
+            WindowSource::Contacts(source) => {
+                let grid = match source.form() {
+                    Form::IntervalRows { length, .. } => Some(Grid::new(zone, length).cursor()),
+                    Form::Contacts | Form::Statuses => None,
+                };
+                let mut writer = ContactWriter { rows, window: piece, grid };
+                let read = source.read(cx, piece, &mut writer).await?;
+                rows = writer.rows;
+                read
+            }
+            WindowSource::Statuses(source) => {
+                let mut writer = StatusWriter { rows, window: piece };
+                let read = source.read(cx, piece, &mut writer).await?;
+                rows = writer.rows;
+                read
+            }
+        };
+        if read.is_truncated || read.until.is_some_and(|until| until < piece.to()) {
+            outcome = read;
+            break;
         }
-        WindowSource::Statuses(source) => {
-            let mut writer = StatusWriter { rows, window };
-            (source.read(cx, window, &mut writer).await?, writer.rows)
-        }
-    };
+    }
     let (counts, warnings) = rows.finish_with_warnings()?;
     Ok((outcome, counts, warnings))
+}
+
+/// The pieces of a window that a source can be asked for, the earliest first.
+fn pieces(window: Window, longest: Option<Millis>, zone: &Zone) -> Vec<Window> {
+    let (mut pieces, mut rest) = (Vec::new(), Some(window));
+    while let (Some(left), Some(longest)) = (rest, longest)
+        && left.duration() > longest
+        && longest > Millis::ZERO
+    {
+        let piece = last_piece(left, longest, zone).intersection(left).unwrap_or(left);
+        rest = Window::new(left.from(), piece.from()).ok();
+        pieces.push(piece);
+    }
+    pieces.extend(rest);
+    pieces.reverse();
+    pieces
 }
 
 /// What an outcome says of its window.
@@ -179,5 +207,34 @@ impl Answer {
         let applied = commit(target, record, staged, Speaks::Window(window, may_empty), cx, &|_| false).await?;
         let report = applied.ok_or_else(|| Error::new(ErrorKind::Unexpected, "a window was taken for a delivery"))?;
         Ok(report.with_warnings(warnings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(from: &str, to: &str) -> Window {
+        let at = |text: &str| format!("{text}Z").parse::<Timestamp>().unwrap();
+        Window::new(at(from), at(to)).unwrap()
+    }
+
+    #[test]
+    fn a_window_longer_than_a_source_takes_is_read_in_pieces() {
+        let (all, day) = (window("2024-10-25T06:00:00", "2024-10-28T07:00:00"), Millis::from_mins(1_440));
+        let found = pieces(all, Some(day), &Zone::utc());
+        let days = [
+            window("2024-10-25T06:00:00", "2024-10-25T07:00:00"),
+            window("2024-10-25T07:00:00", "2024-10-26T07:00:00"),
+            window("2024-10-26T07:00:00", "2024-10-27T07:00:00"),
+            window("2024-10-27T07:00:00", "2024-10-28T07:00:00"),
+        ];
+        assert_eq!(found, days);
+        assert_eq!(pieces(all, None, &Zone::utc()), [all]);
+        // The hour that Berlin has twice, 00:00Z to 02:00Z, is in one piece.
+        let night = window("2024-10-26T23:00:00", "2024-10-27T03:00:00");
+        let found = pieces(night, Some(Millis::from_mins(120)), &Zone::new("Europe/Berlin").unwrap());
+        assert!(found.contains(&window("2024-10-27T00:00:00", "2024-10-27T02:00:00")), "{found:?}");
+        assert!(found.windows(2).all(|two| two[0].to() == two[1].from()));
     }
 }

@@ -6,6 +6,10 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use futures::StreamExt;
+use hyper::client::conn::http1 as client;
+use hyper::server::conn::http1 as server;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use injixo_core::connector::{Connector, Context};
 use injixo_core::http::{Answer, Connection, Request, Transport};
 use injixo_core::model::{IntervalLength, Timestamp, Window};
@@ -66,27 +70,47 @@ pub struct InProcess {
 }
 
 impl InProcess {
+    /// Has the stand-in's clock follow ever so often, also while nothing is asked: for sockets, on which the stand-in speaks first.
+    pub fn ticking(&self, every: std::time::Duration) {
+        let (clock, shown) = (self.clock, self.shown.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                shown.set(clock.now().millis());
+            }
+        });
+    }
+
     /// Into the stand-in behind `router`, whose clock `shown` follows `clock`.
     pub fn new(router: Router, clock: Paused, shown: vendor_standin::Clock) -> Arc<Self> {
         Arc::new(Self { router, clock, shown })
     }
+
+    fn sent(&self, request: &Request) -> Result<axum::http::Request<Body>> {
+        let mut sent = axum::http::Request::builder().method(request.method()).uri(request.url());
+        // As a client of the network would add it.
+        let host = request.url().split('/').nth(2).unwrap_or_default();
+        for (name, value) in [("host", host)].into_iter().chain(request.headers()) {
+            sent = sent.header(name, value);
+        }
+        let wrong = |error: axum::http::Error| Error::new(ErrorKind::Unexpected, error.to_string());
+        sent.body(Body::from(request.content().clone())).map_err(wrong)
+    }
+}
+
+fn headers(headers: &axum::http::HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: &Request) -> Result<Answer> {
         self.shown.set(self.clock.now().millis());
-        let mut sent = axum::http::Request::builder().method(request.method()).uri(request.url());
-        for (name, value) in request.headers() {
-            sent = sent.header(name, value);
-        }
-        let wrong = |error: axum::http::Error| Error::new(ErrorKind::Unexpected, error.to_string());
-        let sent = sent.body(Body::from(request.content().clone())).map_err(wrong)?;
-        let Ok(response) = self.router.clone().oneshot(sent).await;
-        let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let Ok(response) = self.router.clone().oneshot(self.sent(request)?).await;
         Ok(Answer {
             status: response.status().as_u16(),
-            headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            headers: headers(response.headers()),
             body: response
                 .into_body()
                 .into_data_stream()
@@ -95,8 +119,25 @@ impl Transport for InProcess {
         })
     }
 
-    async fn upgrade(&self, _: &Request) -> Result<(Answer, Connection)> {
-        Err(Error::new(ErrorKind::Unsupported, "no sockets without a network"))
+    async fn upgrade(&self, request: &Request) -> Result<(Answer, Connection)> {
+        self.shown.set(self.clock.now().millis());
+        let lost = |error: hyper::Error| Error::new(ErrorKind::Unavailable, error.to_string());
+        let (here, there) = tokio::io::duplex(1 << 16);
+        let serve = TowerToHyperService::new(self.router.clone());
+        let serve = server::Builder::new().serve_connection(TokioIo::new(there), serve).with_upgrades();
+        tokio::spawn(serve);
+        let (mut sender, connection) = client::handshake(TokioIo::new(here)).await.map_err(lost)?;
+        tokio::spawn(connection.with_upgrades());
+        let response = sender.send_request(self.sent(request)?).await.map_err(lost)?;
+        let head = Answer {
+            status: response.status().as_u16(),
+            headers: headers(response.headers()),
+            body: futures::stream::empty().boxed(),
+        };
+        if head.status != 101 {
+            return Err(Error::new(ErrorKind::Protocol, format!("the system keeps to HTTP (HTTP {})", head.status)));
+        }
+        Ok((head, Connection::new(TokioIo::new(hyper::upgrade::on(response).await.map_err(lost)?))))
     }
 }
 

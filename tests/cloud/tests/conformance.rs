@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use injixo_connectors::genesys::cloud as genesys;
 use injixo_connectors::{five9, vonage};
 use injixo_core::Secret;
 use injixo_core::model::Timestamp;
@@ -11,7 +12,7 @@ use injixo_test_cloud::{Served, window};
 use vendor_standin::faults::{Effect, Rule, When};
 use vendor_standin::ledger::{Precision, Simulation};
 use vendor_standin::time::{self, DAY, HOUR, Ms};
-use vendor_standin::{Clock, Five9Standin, VonageStandin, World};
+use vendor_standin::{Clock, Five9Standin, GenesysCloudStandin, VonageStandin, World};
 
 fn at(text: &str) -> Ms {
     time::parse(text).unwrap()
@@ -23,7 +24,7 @@ fn faulty(world: &World, fault: Fault, on: &str) {
         Fault::RateLimited => Effect::Limit,
         Fault::BrokenAnswer => Effect::Status {
             status: 200,
-            body: "{\"answer\": 42}".to_owned(),
+            body: "{\"results\": 42, \"userDetails\": 42}".to_owned(),
             retry_after: vendor_standin::faults::RetryAfter::Unsaid,
         },
         Fault::Hangs => Effect::Slow { bytes: 1, pause: Duration::from_secs(3_600) },
@@ -151,5 +152,67 @@ fn vonage() {
             suite = suite.with(*fault, make(standin));
         }
         suite.run();
+    }
+}
+
+#[test]
+fn genesys_cloud() {
+    let first = at("2024-03-30T00:00:00Z");
+    let serve = |fault: Option<Fault>| {
+        let simulation = Simulation {
+            precision: Precision::Millis,
+            is_mixed: true,
+            contacts_a_day: 60,
+            agents: 4,
+            ..Simulation::new(7, first, 3)
+        };
+        // How much may be asked is looked at elsewhere: the suite's clock is not that of the stand-in.
+        let settings = vendor_standin::genesys_cloud::Settings { requests_a_minute: 1_000_000, ..Default::default() };
+        Served::new(async move {
+            let clock = Clock::simulated(first + 4 * DAY);
+            let standin = GenesysCloudStandin::start(settings, simulation.ledger(), clock).await.unwrap();
+            if let Some(fault) = fault {
+                faulty(standin.world(), fault, "/api/v2/analytics/");
+            }
+            standin
+        })
+    };
+    let good = serve(None);
+    let faulty = FAULTS.map(|fault| (fault, serve(Some(fault))));
+    // Sums and statuses by queries, and both by jobs.
+    for are_jobs in [false, true] {
+        let config = |url: &str, standin: &GenesysCloudStandin| {
+            let settings = standin.settings();
+            let secret = Secret::new(&settings.client_secret);
+            let mut config = genesys::GenesysCloudConfig::new(&settings.client_id, secret, "eu-central-1");
+            (config.api_url, config.login_url) = (Some(url.to_owned()), Some(url.to_owned()));
+            config.on_queue_detail = true;
+            if are_jobs {
+                (config.jobs_after_days, config.sums_days) = (0, 0);
+            }
+            config
+        };
+        let make = |standin: &GenesysCloudStandin| {
+            let config = config(&standin.url(), standin);
+            move || genesys::GenesysCloud::new(config.clone()).unwrap()
+        };
+        let wrong = || {
+            let mut config = config(&good.url(), &good);
+            config.client_secret = Secret::new("wrong");
+            genesys::GenesysCloud::new(config).unwrap()
+        };
+        for is_contacts in [true, false] {
+            let mut suite = if is_contacts { Suite::contacts(make(&good)) } else { Suite::statuses(make(&good)) };
+            suite = suite
+                .between(window(first + DAY, first + 2 * DAY))
+                .now(Timestamp::from_millis(first + 4 * DAY))
+                .secret(&good.settings().client_secret)
+                .with(Fault::WrongCredentials, wrong)
+                .with(Fault::Unreachable, || genesys::GenesysCloud::new(config(&nobody(), &good)).unwrap());
+            for (fault, standin) in &faulty {
+                suite = suite.with(*fault, make(standin));
+            }
+            suite.run();
+        }
     }
 }

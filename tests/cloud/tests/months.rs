@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use injixo_connectors::genesys::cloud as genesys;
 use injixo_connectors::{five9, vonage};
 use injixo_core::connector::Connector;
 use injixo_core::http::Transport;
@@ -14,7 +15,7 @@ use vendor_standin::faults::{Effect, RetryAfter, Rule, When};
 use vendor_standin::ledger::truth::{self, Counted, Told};
 use vendor_standin::ledger::{Precision, Simulation};
 use vendor_standin::time::{self, DAY, HOUR, Ms};
-use vendor_standin::{Clock, Five9Standin, VonageStandin, World};
+use vendor_standin::{Clock, Five9Standin, GenesysCloudStandin, VonageStandin, World};
 
 /// How many days there are before the integration begins; the clock changes among them.
 fn days() -> u32 {
@@ -142,4 +143,54 @@ async fn vonage() {
     assert_eq!(standin.world().log.violations(), Default::default());
     println!("{} requests, {} live", standin.world().log.asked().len(), heard.len());
     judge(&runtime, (standin.counted(end), standin.told(end)), (first, end - SETTLED), end).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn genesys_cloud() {
+    let begin = at("2024-04-10T00:00:00Z");
+    let first = begin - Ms::from(days()) * DAY;
+    let end = begin + 5 * DAY;
+    let simulation = Simulation {
+        contacts_a_day: 60,
+        agents: 6,
+        edits_per_mille: 30,
+        precision: Precision::Millis,
+        is_mixed: true,
+        ..Simulation::new(13, first, days() + 6)
+    };
+    let shown = Clock::simulated(begin);
+    let settings = vendor_standin::genesys_cloud::Settings {
+        requests_a_minute: 180,
+        routing_skew: 7,
+        unexpanded: Some(4),
+        deleted_queues: [1].into(),
+        socket_look: Duration::from_secs(5),
+        ..Default::default()
+    };
+    let standin = GenesysCloudStandin::start(settings, simulation.ledger(), shown.clone()).await.unwrap();
+    everything(standin.world(), "/");
+    for (fault, nth) in [("FAILED", 7), ("EXPIRED", 12), ("CANCELLED", 17)] {
+        for about in ["conversations", "users"] {
+            let (on, effect) = (format!("{about}/details/jobs/status"), Effect::Fault(fault.to_owned()));
+            standin.world().faults.add(Rule::new(&on, When::Nth(nth), effect));
+        }
+    }
+    let clock = Paused::at(begin);
+    let transport = InProcess::new(standin.router(), clock, shown);
+    transport.ticking(Duration::from_secs(5));
+    let settings = standin.settings();
+    let secret = Secret::new(&settings.client_secret);
+    let mut config = genesys::GenesysCloudConfig::new(&settings.client_id, secret, "eu-central-1");
+    (config.api_url, config.login_url) = (Some(standin.url()), Some(standin.url()));
+    config.on_queue_detail = true;
+    // What is older is read by jobs.
+    (config.jobs_after_days, config.sums_days) = (3, 10);
+    let (runtime, heard) = run(clock, genesys::GenesysCloud::over(config, transport).unwrap(), end).await;
+    assert_eq!(standin.world().log.violations(), Default::default());
+    println!("{} requests, {} live", standin.world().log.asked().len(), heard.len());
+    let window = window(first, end - SETTLED);
+    let found = stored_contacts(&runtime, "vendor", window).await;
+    assert_same(&found, &standin.contact_table(first, end - SETTLED, end));
+    let found = status_times(&runtime, "vendor", window, Timestamp::from_millis(end)).await;
+    assert_same(&found, &truth::status_time_table(&standin.told(end), first, end - SETTLED, end));
 }

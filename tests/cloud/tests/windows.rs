@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use injixo_connectors::genesys::cloud as genesys;
 use injixo_connectors::{five9, vonage};
 use injixo_core::Secret;
 use injixo_core::connector::Context;
 use injixo_test_cloud::{Hasty, assert_same, contacts, statuses, window};
 use vendor_standin::ledger::{Precision, Simulation, truth};
 use vendor_standin::time::{self, DAY, HOUR, Ms};
-use vendor_standin::{Clock, Five9Standin, VonageStandin};
+use vendor_standin::{Clock, Five9Standin, GenesysCloudStandin, VonageStandin, genesys_cloud};
 
 fn at(text: &str) -> Ms {
     time::parse(text).unwrap()
@@ -28,6 +29,21 @@ fn vonage(standin: &VonageStandin) -> vonage::Vonage {
     config.api_url = Some(standin.url());
     config.token_url = Some(format!("{}/Auth/connect/token", standin.url()));
     vonage::Vonage::new(config).unwrap()
+}
+
+fn genesys_config(standin: &GenesysCloudStandin) -> genesys::GenesysCloudConfig {
+    let settings = standin.settings();
+    let secret = Secret::new(&settings.client_secret);
+    let mut config = genesys::GenesysCloudConfig::new(&settings.client_id, secret, "eu-central-1");
+    config.api_url = Some(standin.url());
+    config.login_url = Some(standin.url());
+    config.on_queue_detail = settings.is_detailed;
+    config.agent = match settings.agent_field {
+        genesys_cloud::AgentField::Email => genesys::AgentField::Email,
+        genesys_cloud::AgentField::Name => genesys::AgentField::Name,
+        _ => genesys::AgentField::Username,
+    };
+    config
 }
 
 #[tokio::test]
@@ -59,4 +75,41 @@ async fn a_day_of_vonage() {
     assert_same(&found, &truth::contact_table(&standin.counted(now), from, to));
     let found = statuses(vonage(&standin), Hasty(clock), window(from, to)).await.unwrap();
     assert_same(&found, &truth::status_time_table(&standin.told(now), from, to, now));
+}
+
+/// A day by queries and by jobs, by whatever names agents, with and without what they do while on queue.
+#[tokio::test]
+async fn a_day_of_genesys_cloud() {
+    use genesys_cloud::AgentField::{Email, Name, Username};
+    for (agent_field, is_detailed, are_jobs) in
+        [(Username, true, false), (Email, false, true), (Name, true, true), (Username, false, false)]
+    {
+        let first = at("2024-03-30T00:00:00Z");
+        let simulation = Simulation { precision: Precision::Millis, is_mixed: true, ..Simulation::new(7, first, 3) };
+        let clock = Clock::simulated(first + 4 * DAY);
+        let settings = genesys_cloud::Settings {
+            agent_field,
+            is_detailed,
+            routing_skew: if are_jobs { 7 } else { 0 },
+            chats_are_messages: are_jobs,
+            has_short_ids: are_jobs,
+            unexpanded: Some(3),
+            ..Default::default()
+        };
+        let standin = GenesysCloudStandin::start(settings, simulation.ledger(), clock.clone()).await.unwrap();
+        let mut config = genesys_config(&standin);
+        if are_jobs {
+            (config.jobs_after_days, config.sums_days) = (0, 0);
+        }
+        let connector = || genesys::GenesysCloud::new(config.clone()).unwrap();
+        let (from, to) = (first + DAY, first + 2 * DAY);
+        let now = clock.now();
+        let found = contacts(&connector(), &Context::new(Arc::new(Hasty(clock.clone()))), window(from, to)).await.unwrap();
+        assert_same(&found, &standin.contact_table(from, to, now));
+        let found = statuses(connector(), Hasty(clock), window(from, to)).await.unwrap();
+        assert_same(&found, &truth::status_time_table(&standin.told(now), from, to, now));
+        let asked = standin.world().log.asked();
+        assert_eq!(are_jobs, asked.iter().any(|asked| asked.operation.ends_with("jobs/results")));
+        assert_eq!(standin.world().log.violations(), Default::default());
+    }
 }

@@ -37,6 +37,10 @@ pub struct GenesysCloudConfig {
     /// How many days old statuses must be to be read by jobs, which cost the system less.
     #[serde(default = "jobs_after")]
     pub jobs_after_days: u32,
+    /// How many days back the system keeps sums of contacts. What is older is added up from the conversations, by jobs. Inferred:
+    /// somebody who uses it says thirteen months.
+    #[serde(default = "sums")]
+    pub sums_days: u32,
     /// The address of the API, if not that of the region.
     #[serde(default)]
     pub api_url: Option<String>,
@@ -58,6 +62,10 @@ fn silence() -> u32 {
 
 fn jobs_after() -> u32 {
     3
+}
+
+fn sums() -> u32 {
+    390
 }
 
 /// Which field of a user names the agent.
@@ -109,6 +117,7 @@ impl GenesysCloudConfig {
             requests_per_minute: requests(),
             silent_secs: silence(),
             jobs_after_days: jobs_after(),
+            sums_days: sums(),
             api_url: None,
             login_url: None,
             http: HttpSettings::default(),

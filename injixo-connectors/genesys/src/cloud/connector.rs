@@ -8,6 +8,7 @@ use injixo_core::http::{HttpClient, Transport};
 use injixo_core::model::{Millis, Window};
 use injixo_core::{ErrorKind, Result};
 
+use super::channels::Channels;
 use super::client::Client;
 use super::config::GenesysCloudConfig;
 use super::contacts::Contacts;
@@ -29,6 +30,7 @@ pub struct GenesysCloud {
     config: Arc<GenesysCloudConfig>,
     client: Client,
     directory: Directory,
+    channels: Channels,
 }
 
 impl GenesysCloud {
@@ -54,7 +56,7 @@ impl GenesysCloud {
     fn with(config: GenesysCloudConfig, http: HttpClient) -> Result<Self> {
         config.check()?;
         let client = Client::new(&config, http);
-        Ok(Self { config: Arc::new(config), client, directory: Directory::default() })
+        Ok(Self { config: Arc::new(config), client, directory: Directory::default(), channels: Channels::default() })
     }
 }
 
@@ -117,6 +119,7 @@ impl Connector for GenesysCloud {
 
     fn live(&self) -> Option<Arc<dyn LiveSource>> {
         let (client, directory) = (self.client.clone(), self.directory.clone());
-        Some(Arc::new(Live { client, directory, config: Arc::clone(&self.config) }))
+        let (channels, config) = (Arc::clone(&self.channels), Arc::clone(&self.config));
+        Some(Arc::new(Live { client, directory, channels, config }))
     }
 }

@@ -94,9 +94,8 @@ impl Directory {
         }
         let mut labels = HashMap::new();
         // History names those that are not in use any more, too.
-        for deactivated in ["false", "true"] {
-            let query = [("deactivated", deactivated), ("localeCode", "ALL")];
-            for definition in client.list::<Definition>(cx, "/api/v2/presence/definitions", &query).await? {
+        for are_deactivated in [false, true] {
+            for definition in client.definitions(cx, are_deactivated).await? {
                 labels.entry(definition.id.clone()).or_insert_with(|| label_of(&definition));
             }
         }

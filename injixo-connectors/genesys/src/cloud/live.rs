@@ -1,15 +1,14 @@
-//! What agents do now: everyone from the directory, then each change over notification channels.
+//! What agents do now: everyone from the directory, then each change over [notification channels](super::channels).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::select_all;
+use injixo_core::Result;
 use injixo_core::connector::{AgentNow, Context, LiveSource, LiveWriter};
-use injixo_core::http::Socket;
 use injixo_core::model::{Millis, Timestamp};
-use injixo_core::{Error, ErrorKind, Result};
 
+use super::channels::{Channels, Lines, user_of};
 use super::client::Client;
 use super::config::GenesysCloudConfig;
 use super::directory::{Directory, Presences, name_of};
@@ -20,14 +19,15 @@ use super::wire::{Activity, Notification, PresenceNow, RoutingNow, User, normal}
 pub(super) struct Live {
     pub(super) client: Client,
     pub(super) directory: Directory,
+    pub(super) channels: Channels,
     pub(super) config: Arc<GenesysCloudConfig>,
 }
 
-/// A channel takes so many topics, and needs one for each user.
-const TOPICS: usize = 1_000;
-
 /// How often it is looked whether there are other users, and everyone is asked for anew.
 const ANEW: Millis = Millis::from_mins(30);
+
+/// The same where the system does not tell of every user.
+const ANEW_WHERE_REFUSED: Millis = Millis::from_mins(1);
 
 /// What is known of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,45 +78,35 @@ impl Known {
 #[async_trait]
 impl LiveSource for Live {
     async fn follow(&self, cx: &Context, out: &mut LiveWriter) -> Result<()> {
+        let mut lines = Lines::default();
+        // What everyone does is told at once. Who is found is followed; then they are asked for again, so that nothing falls between
+        // what everyone did and the first change.
+        let mut known = self.everyone(cx, out).await?;
         loop {
-            // Ends when the channels must be made anew.
-            self.session(cx, out).await?;
+            let followed: Vec<String> = known.keys().cloned().collect();
+            lines.follow(cx, &self.client, &mut *self.channels.lock().await, &followed).await?;
+            known = self.everyone(cx, out).await?;
+            if known.keys().eq(&followed) {
+                self.listen(cx, &mut lines, &mut known, out).await?;
+            }
         }
     }
 }
 
-/// Why a wait for notifications ended.
-enum Heard {
-    Notification(String),
-    /// A socket was closed, or said that it will be.
-    Closed,
-    /// It is time to look at everyone anew.
-    Anew,
-}
-
 impl Live {
-    async fn session(&self, cx: &Context, out: &mut LiveWriter) -> Result<()> {
-        let users: Vec<User> =
-            self.client.list(cx, "/api/v2/users", &[("state", "active"), ("expand", "presence,routingStatus")]).await?;
-        let topics: Vec<String> = users.iter().map(|user| format!("v2.users.{}.activity", user.id)).collect();
-        let mut sockets = Vec::new();
-        for topics in topics.chunks(TOPICS) {
-            sockets.push(self.client.channel(cx, topics).await?.1);
-        }
-        // Only now, so that nothing falls between what everyone does and the first change.
-        let mut known = self.everyone(cx, out).await?;
+    /// Tells changes until everyone must be asked for anew.
+    async fn listen(
+        &self,
+        cx: &Context,
+        lines: &mut Lines,
+        known: &mut BTreeMap<String, Known>,
+        out: &mut LiveWriter,
+    ) -> Result<()> {
         let names = self.directory.presences(&self.client, cx).await?;
-        let anew = cx.now().after(ANEW);
-        loop {
-            let text = match self.next(cx, &mut sockets, anew).await? {
-                Heard::Notification(text) => text,
-                Heard::Closed => return Ok(()),
-                Heard::Anew => return Ok(()),
-            };
+        let anew = cx.now().after(if lines.are_refused { ANEW_WHERE_REFUSED } else { ANEW });
+        let silent = Millis::from_secs(i64::from(self.config.silent_secs));
+        while let Some(text) = lines.next(cx, anew, silent).await? {
             let Ok(notification) = serde_json::from_str::<Notification>(&text) else { continue };
-            if notification.topic_name == "v2.system.socket_closing" {
-                return Ok(());
-            }
             let Some(id) = user_of(&notification.topic_name) else { continue };
             let Ok(activity) = serde_json::from_value::<Activity>(notification.event_body) else { continue };
             let Some(user) = known.get_mut(id) else { continue };
@@ -125,26 +115,7 @@ impl Live {
                 out.change(&told.agent, told.status.as_deref(), told.since).await?;
             }
         }
-    }
-
-    /// The next notification from any channel. One that is silent for too long is dead.
-    async fn next(&self, cx: &Context, sockets: &mut [Socket], anew: Timestamp) -> Result<Heard> {
-        if sockets.is_empty() {
-            cx.sleep(anew).await;
-            return Ok(Heard::Anew);
-        }
-        let silent = cx.now().after(Millis::from_secs(i64::from(self.config.silent_secs)));
-        let heard = select_all(sockets.iter_mut().map(|socket| Box::pin(socket.next())));
-        tokio::select! {
-            biased;
-            (heard, _, _) = heard => Ok(heard?.map_or(Heard::Closed, Heard::Notification)),
-            () = cx.sleep(anew.min(silent)) => if cx.now() >= anew {
-                Ok(Heard::Anew)
-            } else {
-                let message = format!("nothing was heard for {} s", self.config.silent_secs);
-                Err(Error::new(ErrorKind::Unavailable, message))
-            },
-        }
+        Ok(())
     }
 
     /// Asks for everyone and tells it.
@@ -165,18 +136,17 @@ impl Live {
             let agent = name_of(user, self.config.agent).unwrap_or_else(|| user.id.clone());
             let mut held = Known { agent, ..Known::default() };
             let presence = user.presence.as_ref().or_else(|| more.get(user.id.as_str()).copied());
-            held.take(presence, user.routing_status.as_ref());
+            let mut routing = user.routing_status.clone();
+            if self.config.on_queue_detail && routing.is_none() {
+                routing = self.client.routing_status(cx, &user.id).await?;
+            }
+            held.take(presence, routing.as_ref());
             known.insert(user.id.clone(), held);
         }
         let told = known.values().map(|user| user.told(&names, self.config.on_queue_detail, asked)).collect();
         out.snapshot(asked, told).await?;
         Ok(known)
     }
-}
-
-/// The user that a topic is about: `v2.users.{id}.activity`.
-fn user_of(topic: &str) -> Option<&str> {
-    topic.strip_prefix("v2.users.")?.strip_suffix(".activity")
 }
 
 #[cfg(test)]
@@ -214,11 +184,5 @@ mod tests {
             told(false, "On Queue - Idle", "08:06:30")
         );
         assert_eq!(take(activity("MEAL", "10:00:00", "OFF_QUEUE", "10:00:00")), told(true, "Meal", "10:00:00"));
-    }
-
-    #[test]
-    fn a_topic_names_its_user() {
-        assert_eq!(user_of("v2.users.u-1.activity"), Some("u-1"));
-        assert_eq!(user_of("channel.metadata"), None);
     }
 }

@@ -8,6 +8,7 @@
 //! What the vendor's public documentation leaves open is a setting with a default that is marked as inferred: see
 //! [`GenesysCloudConfig`]. **The connector was never run against a live organisation.**
 
+mod channels;
 mod client;
 mod config;
 mod connector;

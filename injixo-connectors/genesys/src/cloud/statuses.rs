@@ -8,10 +8,10 @@ use injixo_core::Result;
 use injixo_core::connector::{Context, Limits, Outcome, StatusSource, StatusWriter};
 use injixo_core::model::{Millis, Timestamp, Window};
 
-use super::client::Client;
+use super::client::{About, Client};
 use super::config::GenesysCloudConfig;
 use super::directory::{Directory, Presences};
-use super::wire::{Presence, Routing, UserDetails, normal};
+use super::wire::{Details, Presence, Routing, UserDetails, normal};
 
 #[derive(Debug)]
 pub(super) struct Statuses {
@@ -36,7 +36,13 @@ impl StatusSource for Statuses {
 
     async fn read(&self, cx: &Context, window: Window, out: &mut StatusWriter<'_>) -> Result<Outcome> {
         let details = if self.is_for_a_job(cx, window).await? {
-            self.client.details_by_job(cx, window).await?
+            let mut details = Vec::new();
+            let take = |page: Details| {
+                details.extend(page.user_details);
+                Ok(())
+            };
+            self.client.job(cx, window, take).await?;
+            details
         } else {
             self.client.details(cx, window).await?
         };
@@ -64,7 +70,7 @@ impl Statuses {
         if window.to() > cx.now().before(age) {
             return Ok(false);
         }
-        Ok(self.client.available(cx).await?.is_some_and(|available| window.to() <= available))
+        Ok(self.client.available(cx, About::Users).await?.is_some_and(|available| window.to() <= available))
     }
 }
 
@@ -135,7 +141,6 @@ pub(super) fn detail(routing: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::Details;
     use super::*;
 
     fn at(time: &str) -> Timestamp {

@@ -130,6 +130,62 @@ pub(super) struct Stats {
     pub(super) numerator: Option<f64>,
 }
 
+/// Conversations as jobs give them.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Conversations {
+    #[serde(default)]
+    pub(super) conversations: Vec<Conversation>,
+    /// Where the next page begins.
+    #[serde(default)]
+    pub(super) cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Conversation {
+    pub(super) conversation_id: String,
+    #[serde(default)]
+    pub(super) originating_direction: String,
+    #[serde(default)]
+    pub(super) participants: Vec<Participant>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Participant {
+    #[serde(default)]
+    pub(super) sessions: Vec<Session>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Session {
+    #[serde(default)]
+    pub(super) media_type: String,
+    #[serde(default)]
+    pub(super) metrics: Vec<Event>,
+    #[serde(default)]
+    pub(super) segments: Vec<Segment>,
+}
+
+/// What a session was measured at an instant.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Event {
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) value: f64,
+    #[serde(default, deserialize_with = "maybe_instant")]
+    pub(super) emit_date: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Segment {
+    #[serde(default)]
+    pub(super) queue_id: Option<String>,
+}
+
 /// Presences and routing statuses of users.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -193,11 +249,25 @@ pub(super) struct Availability {
     pub(super) data_availability_date: Option<Timestamp>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NotificationChannel {
     pub(super) connect_uri: String,
     pub(super) id: String,
+}
+
+impl std::fmt::Debug for NotificationChannel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Whoever knows the address or the id can listen.
+        f.write_str("NotificationChannel")
+    }
+}
+
+/// A topic that a channel was to be subscribed to.
+#[derive(Debug, Deserialize)]
+pub(super) struct Subscription {
+    #[serde(default)]
+    pub(super) state: String,
 }
 
 /// What comes over a notification channel.

@@ -108,6 +108,11 @@ impl GenesysCloudStandin {
         format!("http://{}", self.addr())
     }
 
+    /// The same service for calls within the process, without a network.
+    pub fn router(&self) -> axum::Router {
+        self.server.router.clone()
+    }
+
     /// The ledger, the clock, the faults and the log.
     pub fn world(&self) -> &World {
         &self.service.world

@@ -1,6 +1,7 @@
 //! What can be chosen: the account, the limits, and what the public documentation leaves open.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::ledger::QueueIx;
 use crate::time::{DAY, HOUR, MINUTE, Ms};
@@ -112,6 +113,8 @@ pub struct Settings {
     pub channel_life: Ms,
     /// How long it is between two heartbeats.
     pub heartbeat: Ms,
+    /// How often a socket looks whether there is something to tell, by the machine's clock (or tokio's, where that is paused).
+    pub socket_look: Duration,
     /// Topics to which the client may not subscribe.
     pub rejected_topics: BTreeSet<String>,
     /// Whether presences of other sources are sent beside the primary ones.
@@ -160,6 +163,7 @@ impl Default for Settings {
             topics: 1_000,
             channel_life: DAY,
             heartbeat: 30_000,
+            socket_look: Duration::from_millis(5),
             rejected_topics: BTreeSet::new(),
             has_foreign_presences: true,
             agent_field: AgentField::Username,

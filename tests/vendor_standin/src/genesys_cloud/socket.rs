@@ -1,6 +1,6 @@
 //! The WebSocket at `/channels/{id}`.
 //!
-//! Heartbeats, the end of a channel and agents' changes follow the stand-in's clock, which is looked at every few milliseconds. A channel
+//! Heartbeats, the end of a channel and agents' changes follow the stand-in's clock, which is looked at [ever so often](super::Settings::socket_look). A channel
 //! has one connection: a new one ends the old. A connection ends with its channel and with the stand-in.
 //!
 //! The faults of a connection are played on the request for it, several with commas between them: `silent` (nothing is sent, nothing
@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -237,10 +236,7 @@ fn metadata(message: &str) -> String {
 }
 
 async fn run(service: Weak<Service>, mut socket: WebSocket, mut connection: Connection) {
-    let pause = match service.upgrade() {
-        Some(service) if service.world.clock.is_simulated() => Duration::from_millis(5),
-        _ => Duration::from_millis(50),
-    };
+    let Some(pause) = service.upgrade().map(|service| service.settings.socket_look) else { return };
     let mut sent = 0;
     loop {
         let received = tokio::select! {
