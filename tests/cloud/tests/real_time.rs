@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use injixo_connectors::genesys::cloud as genesys;
 use injixo_connectors::{five9, vonage};
 use injixo_core::connector::{AgentNow, Connector};
 use injixo_core::http::Transport;
 use injixo_core::model::{Millis, Timestamp};
 use injixo_core::{Clock as _, LiveUpdate, MemoryStore, Policy, Runtime, Secret};
 use injixo_test_cloud::{InProcess, Paused};
+use vendor_standin::faults::{Effect, Rule, When};
 use vendor_standin::ledger::truth::Told;
 use vendor_standin::ledger::{Precision, Simulation};
 use vendor_standin::time::{self, MINUTE, Ms};
-use vendor_standin::{Clock, Five9Standin, VonageStandin};
+use vendor_standin::{Clock, Five9Standin, GenesysCloudStandin, VonageStandin, genesys_cloud};
 
 /// A Tuesday on which people work.
 fn begin() -> Ms {
@@ -119,4 +122,108 @@ async fn vonage() {
         |number: &str| standin.world().ledger().agents.iter().any(|agent| agent.number == number && !agent.is_removed);
     told.retain(|state| is_there(&state.agent));
     judge(&agents, &told, end, MINUTE);
+}
+
+/// An organisation, and a connector that asks it within the process.
+async fn genesys(
+    simulation: &Simulation,
+    settings: genesys_cloud::Settings,
+    look: Duration,
+) -> (GenesysCloudStandin, Paused, genesys::GenesysCloud) {
+    let shown = Clock::simulated(begin());
+    let settings = genesys_cloud::Settings { socket_look: look, ..settings };
+    let standin = GenesysCloudStandin::start(settings, simulation.ledger(), shown.clone()).await.unwrap();
+    let clock = Paused::at(begin());
+    let transport = InProcess::new(standin.router(), clock, shown);
+    transport.ticking(look);
+    let settings = standin.settings();
+    let secret = Secret::new(&settings.client_secret);
+    let mut config = genesys::GenesysCloudConfig::new(&settings.client_id, secret, "eu-central-1");
+    (config.api_url, config.login_url) = (Some(standin.url()), Some(standin.url()));
+    config.on_queue_detail = true;
+    let connector = genesys::GenesysCloud::over(config, transport).unwrap();
+    (standin, clock, connector)
+}
+
+#[tokio::test(start_paused = true)]
+async fn genesys_cloud() {
+    let (standin, clock, connector) =
+        genesys(&simulation(Precision::Millis), Default::default(), Duration::from_millis(200)).await;
+    // Whatever else a connection does: each event twice, and the one before it once more.
+    standin.world().faults.add(Rule::new("socket", When::Always, Effect::Fault("duplicate,out-of-order".to_owned())));
+    let (lags, agents) = listen(clock, connector).await;
+    let (half, most) = percentiles(&lags);
+    println!("genesys-cloud: {} changes of {} agents, p50 {half} ms, p99 {most} ms", lags.len(), agents.len());
+    assert!(lags.len() > 200);
+    // Pushed; the stand-in looks five times a second.
+    assert!(most <= 1_000, "p99 {most} ms");
+    let end = begin() + 10 * MINUTE;
+    judge(&agents, &active(&standin, end), end, 2_000);
+    assert_eq!(standin.world().log.violations(), Default::default());
+}
+
+/// The states of those who are in the directory of those that are active.
+fn active(standin: &GenesysCloudStandin, end: Ms) -> Vec<Told> {
+    let mut told = standin.told(end);
+    let removed: Vec<String> = {
+        let ledger = standin.world().ledger();
+        ledger.agents.iter().filter(|agent| agent.is_removed).map(|agent| agent.user.clone()).collect()
+    };
+    told.retain(|state| !removed.contains(&state.agent));
+    told
+}
+
+/// A channel takes a thousand topics.
+#[tokio::test(start_paused = true)]
+async fn genesys_cloud_with_more_users_than_a_channel_takes() {
+    let simulation = Simulation { agents: 2_100, contacts_a_day: 10_000, ..simulation(Precision::Millis) };
+    let (standin, clock, connector) = genesys(&simulation, Default::default(), Duration::from_secs(2)).await;
+    let connected = async {
+        clock.sleep_until(Timestamp::from_millis(begin() + 5 * MINUTE)).await;
+        standin.connected().values().map(Vec::len).collect::<Vec<_>>()
+    };
+    let ((_, agents), topics) = tokio::join!(listen(clock, connector), connected);
+    assert_eq!(topics.iter().sum::<usize>(), agents.len());
+    assert!(agents.len() > 2_000 && topics.len() == 3 && topics.iter().all(|topics| *topics <= 1_000), "{topics:?}");
+    let end = begin() + 10 * MINUTE;
+    judge(&agents, &active(&standin, end), end, 10_000);
+    assert_eq!(standin.world().log.violations(), Default::default());
+}
+
+/// A connection that goes silent, one that is cut, one that the system closes with notice, a token that ends: nothing stays wrong,
+/// and no channel is wasted.
+#[tokio::test(start_paused = true)]
+async fn genesys_cloud_whose_connection_goes_silent() {
+    let simulation = simulation(Precision::Millis);
+    let (standin, clock, connector) = genesys(&simulation, Default::default(), Duration::from_millis(500)).await;
+    let sockets = |standin: &GenesysCloudStandin| {
+        let asked = standin.world().log.asked();
+        asked.iter().filter(|asked| asked.operation == "socket").map(|asked| asked.at).collect::<Vec<_>>()
+    };
+    let minute = |number: i64| clock.sleep_until(Timestamp::from_millis(begin() + number * MINUTE));
+    let trouble = async {
+        minute(1).await;
+        standin.silence(true);
+        minute(3).await;
+        // Within a hundred seconds it was noticed, and connected to again: in vain.
+        let again: Vec<Ms> = sockets(&standin).into_iter().filter(|at| *at > begin() + MINUTE).collect();
+        assert!(again.first().is_some_and(|at| *at <= begin() + MINUTE + 100_000), "{again:?}");
+        standin.silence(false);
+        minute(4).await;
+        standin.announce_closing();
+        minute(6).await;
+        standin.end_tokens();
+        let broken = Effect::Cut(3);
+        standin.world().faults.add(Rule::new("socket", When::First(3), broken));
+        standin.announce_closing();
+    };
+    let ((lags, agents), ()) = tokio::join!(listen(clock, connector), trouble);
+    let end = begin() + 10 * MINUTE;
+    println!("genesys-cloud in trouble: {} changes, connected {} times", lags.len(), sockets(&standin).len());
+    let settled = active(&standin, end);
+    judge(&agents, &settled, end, 10_000);
+    let channels = standin.world().log.asked();
+    let channels = channels.iter().filter(|asked| asked.method == "POST" && asked.path.ends_with("/channels")).count();
+    assert!(channels <= 4, "{channels} channels");
+    assert_eq!(standin.world().log.violations(), Default::default());
 }

@@ -104,7 +104,8 @@ async fn a_day_of_genesys_cloud() {
         let connector = || genesys::GenesysCloud::new(config.clone()).unwrap();
         let (from, to) = (first + DAY, first + 2 * DAY);
         let now = clock.now();
-        let found = contacts(&connector(), &Context::new(Arc::new(Hasty(clock.clone()))), window(from, to)).await.unwrap();
+        let found =
+            contacts(&connector(), &Context::new(Arc::new(Hasty(clock.clone()))), window(from, to)).await.unwrap();
         assert_same(&found, &standin.contact_table(from, to, now));
         let found = statuses(connector(), Hasty(clock), window(from, to)).await.unwrap();
         assert_same(&found, &truth::status_time_table(&standin.told(now), from, to, now));
