@@ -25,7 +25,7 @@ const LONGEST_WINDOW: Millis = Millis::from_mins(1_440);
 
 const LATE: Millis = Millis::from_mins(60);
 
-/// Shorter pieces of routing come from records that do not quite meet.
+/// What is shorter when it is cut at the ends of a presence comes from records that do not quite meet.
 const SHORTEST: Millis = Millis::from_secs(1);
 
 #[async_trait]
@@ -120,7 +120,9 @@ fn spans(presence: &[Presence], routing: &[Routing], names: &Presences, is_detai
                 (Some(piece), Some(end)) => Some(piece.min(end)),
                 (piece, end) => piece.or(end),
             };
-            if to.is_none_or(|to| to.since(from) >= SHORTEST) && end.is_none_or(|end| from < end) {
+            let is_clipped = from != piece.start_time || to != piece.end_time;
+            let least = if is_clipped { SHORTEST } else { Millis::new(1) };
+            if to.is_none_or(|to| to.since(from) >= least) && end.is_none_or(|end| from < end) {
                 spans.push(Status { status: format!("{status} - {detail}"), start: from, end: to });
             }
         }
@@ -158,7 +160,8 @@ mod tests {
            "routingStatus":[{"startTime":"2024-03-01T07:57:59.990Z","endTime":"2024-03-01T08:01:12.000Z","routingStatus":"IDLE"},
                             {"startTime":"2024-03-01T08:01:12.000Z","endTime":"2024-03-01T08:06:30.000Z","routingStatus":"INTERACTING"},
                             {"startTime":"2024-03-01T08:06:30.000Z","endTime":"2024-03-01T08:06:30.400Z","routingStatus":"IDLE"},
-                            {"startTime":"2024-03-01T09:59:00.000Z","endTime":"2024-03-01T10:00:00.020Z","routingStatus":"COMMUNICATING"},
+                            {"startTime":"2024-03-01T09:59:00.000Z","endTime":"2024-03-01T09:59:59.900Z","routingStatus":"COMMUNICATING"},
+                            {"startTime":"2024-03-01T09:59:59.900Z","endTime":"2024-03-01T10:00:00.020Z","routingStatus":"IDLE"},
                             {"startTime":"2024-03-01T10:00:00.020Z","routingStatus":"OFF_QUEUE"}]}],
          "totalHits":1}"#;
         merged(serde_json::from_str::<Details>(text).unwrap().user_details)
@@ -176,13 +179,15 @@ mod tests {
         let meal = ("Meal".to_owned(), at("10:00:00"), None);
         assert_eq!(of(false), [on_queue.clone(), meal.clone()]);
         let detail = |name: &str, from: &str, to: &str| (format!("On Queue - {name}"), at(from), Some(at(to)));
+        // Short pieces count as well, but not what the end of being on queue leaves of one.
         assert_eq!(
             of(true),
             [
                 on_queue,
                 detail("Idle", "07:58:00", "08:01:12"),
                 detail("Interacting", "08:01:12", "08:06:30"),
-                detail("Communicating", "09:59:00", "10:00:00"),
+                detail("Idle", "08:06:30", "08:06:30.4"),
+                detail("Communicating", "09:59:00", "09:59:59.9"),
                 meal,
             ]
         );
