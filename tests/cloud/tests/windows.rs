@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use injixo_connectors::genesys::cloud as genesys;
 use injixo_connectors::{five9, vonage};
-use injixo_core::Secret;
-use injixo_core::connector::Context;
+use injixo_core::connector::{Connector, Context};
+use injixo_core::{ErrorKind, MemoryStore, Runtime, Secret};
 use injixo_test_cloud::{Hasty, assert_same, contacts, statuses, window};
 use vendor_standin::ledger::{Precision, Simulation, truth};
 use vendor_standin::time::{self, DAY, HOUR, Ms};
@@ -85,7 +85,12 @@ async fn a_day_of_genesys_cloud() {
         [(Username, true, false), (Email, false, true), (Name, true, true), (Username, false, false)]
     {
         let first = at("2024-03-30T00:00:00Z");
-        let simulation = Simulation { precision: Precision::Millis, is_mixed: true, ..Simulation::new(7, first, 3) };
+        let mut simulation =
+            Simulation { precision: Precision::Millis, is_mixed: true, ..Simulation::new(7, first, 3) };
+        if agent_field == Name {
+            // Of more of them, several have the same name.
+            simulation.agents = 4;
+        }
         let clock = Clock::simulated(first + 4 * DAY);
         let settings = genesys_cloud::Settings {
             agent_field,
@@ -93,14 +98,14 @@ async fn a_day_of_genesys_cloud() {
             routing_skew: if are_jobs { 7 } else { 0 },
             chats_are_messages: are_jobs,
             has_short_ids: are_jobs,
+            results_page: 7,
             unexpanded: Some(3),
             ..Default::default()
         };
         let standin = GenesysCloudStandin::start(settings, simulation.ledger(), clock.clone()).await.unwrap();
         let mut config = genesys_config(&standin);
-        if are_jobs {
-            (config.jobs_after_days, config.sums_days) = (0, 0);
-        }
+        let days = if are_jobs { 0 } else { 1_000 };
+        (config.jobs_after_days, config.sums_days) = (days, days);
         let connector = || genesys::GenesysCloud::new(config.clone()).unwrap();
         let (from, to) = (first + DAY, first + 2 * DAY);
         let now = clock.now();
@@ -112,5 +117,35 @@ async fn a_day_of_genesys_cloud() {
         let asked = standin.world().log.asked();
         assert_eq!(are_jobs, asked.iter().any(|asked| asked.operation.ends_with("jobs/results")));
         assert_eq!(standin.world().log.violations(), Default::default());
+    }
+}
+
+/// A right that the client's roles lack is named, by the check and by the read that needs it.
+#[tokio::test]
+async fn genesys_cloud_says_which_right_is_missing() {
+    let first = at("2024-03-30T00:00:00Z");
+    for (right, needs_contacts) in [
+        ("analytics:conversationAggregate:view", true),
+        ("analytics:userDetail:view", false),
+        ("directory:user:view", false),
+        ("presence:presenceDefinition:view", false),
+        ("routing:queue:view", false),
+    ] {
+        let clock = Clock::simulated(first + 2 * DAY);
+        let settings = genesys_cloud::Settings { denied: [right.to_owned()].into(), ..Default::default() };
+        let ledger = Simulation::new(7, first, 1).ledger();
+        let standin = GenesysCloudStandin::start(settings, ledger, clock.clone()).await.unwrap();
+        let connector = genesys::GenesysCloud::new(genesys_config(&standin)).unwrap();
+        let cx = Context::new(Arc::new(Hasty(clock.clone())));
+        let problems = connector.check(&cx).await.unwrap().problems.join("; ");
+        assert!(problems.contains(right), "{right}: {problems}");
+        if needs_contacts {
+            let error = contacts(&connector, &cx, window(first, first + DAY)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+            assert!(error.to_string().contains(right), "{error}");
+        }
+        let runtime = Runtime::new(MemoryStore::new()).clock(Hasty(clock));
+        let error = runtime.add("one", connector).await.unwrap_err();
+        assert!(error.to_string().contains(right), "{error}");
     }
 }

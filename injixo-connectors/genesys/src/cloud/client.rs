@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::config::GenesysCloudConfig;
 use super::error::judged;
 use super::wire::{
-    Aggregates, Availability, Conversations, Definition, Details, Job, Listing, NotificationChannel, RoutingNow, Subscription, UserDetails,
+    Aggregates, Availability, Conversations, Definition, Details, Job, Listing, NotificationChannel, RoutingNow,
+    Subscription, UserDetails,
 };
 
 #[derive(Debug, Clone)]

@@ -88,6 +88,11 @@ impl Connector for GenesysCloud {
                 "contacts",
                 sums.map(|sums| format!("contacts of {} queues in the last hour", sums.results.len())),
             ));
+            let (client, field) = (&self.client, self.config.agent);
+            let presences = self.directory.presences(client, cx).await;
+            found.push(("presences", presences.map(|_| "presences have names".to_owned())));
+            let users = self.directory.users(client, cx, field, std::iter::empty()).await;
+            found.push(("users", users.map(|users| format!("{} users", users.len()))));
             let users = self.client.details(cx, hour).await;
             found.push((
                 "agent statuses",
