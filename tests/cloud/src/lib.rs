@@ -1,5 +1,7 @@
 //! What the tests of cloud connectors share: two clocks, a transport that leads straight into a stand-in, and tables to compare.
 
+pub mod record;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
