@@ -3,18 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use injixo_connectors::{five9, vonage};
+use injixo_connectors::{five9, genesys, vonage};
 use injixo_core::connector::{Connector, Context};
 use injixo_core::http::Transport;
 use injixo_core::model::Millis;
-use injixo_core::{Clock as _, MemoryStore, Policy, Runtime, Secret};
-use injixo_test_cloud::record::{Recorder, Refused, Sent, judge_envelopes, judge_requests};
-use injixo_test_cloud::{InProcess, Paused, contacts, window};
+use injixo_core::{Clock as _, LiveUpdate, MemoryStore, Policy, Runtime, Secret};
+use injixo_test_cloud::record::{Recorder, Refused, Sent, Wire, judge_envelopes, judge_requests};
+use injixo_test_cloud::{Hasty, InProcess, Paused, contacts, window};
 use vendor_standin::faults::{Effect, Rule, When};
 use vendor_standin::ledger::{Precision, Simulation};
 use vendor_standin::time::{self, DAY, MINUTE, Ms};
-use vendor_standin::{Clock, Five9Standin, VonageStandin};
+use vendor_standin::{Clock, Five9Standin, GenesysCloudStandin, VonageStandin};
 
 fn at(text: &str) -> Ms {
     time::parse(text).unwrap()
@@ -264,6 +265,115 @@ async fn requests_that_vonage_would_refuse() {
             change("/Auth/connect/token", "client_credentials", "password"),
             change("/Auth/connect/token", "scope=stats", "scope=everything"),
             Sent { method: "POST".to_owned(), ..first(times).clone() },
+        ],
+    );
+}
+
+/// What a connector to Genesys Cloud sends in its life, over the network of this machine, as its sockets need one.
+async fn sent_to_genesys() -> Vec<Sent> {
+    let simulation = |first: Ms, days: u32| Simulation {
+        contacts_a_day: 60,
+        agents: 60,
+        precision: Precision::Millis,
+        is_mixed: true,
+        ..Simulation::new(3, first, days)
+    };
+    let config = |standin: &GenesysCloudStandin| {
+        let settings = standin.settings();
+        let secret = Secret::new(&settings.client_secret);
+        let mut config = genesys::cloud::GenesysCloudConfig::new(&settings.client_id, secret, "eu-central-1");
+        config.api_url = Some(standin.url());
+        config.login_url = Some(standin.url());
+        config.on_queue_detail = true;
+        config
+    };
+    let connector = |standin: &GenesysCloudStandin, recorder: &Arc<Recorder>| {
+        let transport: Arc<dyn Transport> = Arc::<Recorder>::clone(recorder);
+        genesys::cloud::GenesysCloud::over(config(standin), transport).unwrap()
+    };
+    let recorder = Recorder::over(Arc::new(Wire::default()));
+    // History, on a clock on which nobody waits: of yesterday, and of a time that jobs hold.
+    let begin = at("2024-03-31T12:00:00Z");
+    let clock = Clock::simulated(begin);
+    let standin =
+        GenesysCloudStandin::start(Default::default(), simulation(begin - 8 * DAY, 8).ledger(), clock.clone());
+    let standin = standin.await.unwrap();
+    let cx = Context::new(Arc::new(Hasty(clock.clone())));
+    let report = connector(&standin, &recorder).check(&cx).await.unwrap();
+    assert!(report.problems.is_empty(), "{report:?}");
+    let runtime = Runtime::new(MemoryStore::new()).clock(Hasty(clock.clone()));
+    let integration = runtime.add("vendor", connector(&standin, &recorder)).await.unwrap();
+    for from in [begin - DAY, begin - 6 * DAY] {
+        let day = window(from, from + DAY);
+        integration.import_contacts(day).await.unwrap();
+        integration.import_statuses(day).await.unwrap();
+    }
+    // The present, until there is a socket and everyone was asked for. Of some the presence has to be asked for by itself.
+    let clock = Clock::real();
+    let settings = vendor_standin::genesys_cloud::Settings { unexpanded: Some(3), ..Default::default() };
+    let standin = GenesysCloudStandin::start(settings, simulation(clock.now() - DAY, 3).ledger(), clock).await.unwrap();
+    let runtime = Runtime::new(MemoryStore::new());
+    let policy = Policy::new().back_fill(Millis::ZERO);
+    runtime.add_with("vendor", connector(&standin, &recorder), policy).await.unwrap();
+    let service = runtime.start();
+    let mut board = runtime.live("vendor").await.unwrap();
+    let heard = async { while !matches!(board.next().await, LiveUpdate::Snapshot(agents) if !agents.is_empty()) {} };
+    tokio::time::timeout(Duration::from_secs(30), heard).await.expect("a snapshot");
+    service.shutdown().await;
+    recorder.sent()
+}
+
+#[tokio::test]
+async fn genesys_cloud() {
+    let all = sent_to_genesys().await;
+    println!("{} requests", all.len());
+    assert_taken(&judge_requests("genesys-cloud", &all), &all);
+    let asked = paths(&all);
+    for path in [
+        "/oauth/token",
+        "/api/v2/analytics/conversations/aggregates/query",
+        "/api/v2/analytics/users/details/jobs/availability",
+        "/api/v2/analytics/users/details/query",
+        "/api/v2/notifications/channels",
+        "/api/v2/presence/definitions",
+        "/api/v2/routing/queues",
+        "/api/v2/users",
+        "/api/v2/users/presences/purecloud/bulk",
+        "/channels/{}",
+    ] {
+        assert!(asked.iter().any(|one| one == path), "{path}: {asked:#?}");
+    }
+    // Each of these has one thing wrong.
+    let first = |path: &str| all.iter().find(|sent| sent.path().ends_with(path)).unwrap();
+    let change = |path: &str, from: &str, to: &str| {
+        let sent = first(path);
+        assert!(sent.url.contains(from) || sent.body.contains(from), "{from}: {sent:?}");
+        Sent { url: sent.url.replacen(from, to, 1), body: sent.body.replacen(from, to, 1), ..sent.clone() }
+    };
+    let aggregates = "/conversations/aggregates/query";
+    let details = "/users/details/query";
+    let start = |path: &str| first(path).body.split("\"interval\":\"").nth(1).unwrap()[..24].to_owned();
+    assert_all_refused(
+        "genesys-cloud",
+        &[
+            change(aggregates, "\"granularity\":\"PT15M\"", "\"granularity\":\"15m\""),
+            change(aggregates, "nOffered", "nOffer"),
+            change(aggregates, "\"operator\":\"exists\"", "\"operator\":\"exist\""),
+            change(aggregates, "\"groupBy\"", "\"grouping\""),
+            change(aggregates, &start(aggregates), "2024-03-01T00:00:00.000Z"),
+            change(aggregates, &start(aggregates), "yesterday"),
+            change(details, "\"pageSize\":100", "\"pageSize\":101"),
+            change(details, "\"order\":\"asc\"", "\"order\":\"up\""),
+            change(details, &start(details), "2024-03-01T00:00:00.000Z"),
+            change("/api/v2/users", "pageSize=100", "pageSize=500"),
+            change("/api/v2/users", "state=active", "state=everyone"),
+            change("/api/v2/presence/definitions", "deactivated=false", "deactivated=false&pageSize=100"),
+            change("/api/v2/routing/queues", "/queues", "/queue"),
+            change("/api/v2/users/presences/purecloud/bulk", "id=", &format!("id={}", "u-1,".repeat(50))),
+            change("/oauth/token", "client_credentials", "password"),
+            change("/subscriptions", "activity", "activities"),
+            Sent { headers: Vec::new(), ..first(aggregates).clone() },
+            Sent { method: "GET".to_owned(), ..first(aggregates).clone() },
         ],
     );
 }

@@ -16,6 +16,8 @@ use super::wire::{Aggregates, Availability, Details, Job, Listing, NotificationC
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: HttpClient,
+    /// Without a sign-in, which is nobody's business but the API's.
+    sockets: HttpClient,
     api: String,
 }
 
@@ -34,7 +36,8 @@ impl Client {
         let sign_in = SignIn::client_credentials(token, &config.client_id, &config.client_secret).by_header();
         let budget = Budget::new(["genesys-cloud requests", &config.login(), &config.client_id])
             .permits(config.requests_per_minute, Millis::from_secs(60));
-        Self { http: http.sign_in(sign_in).budget(budget), api: config.api() }
+        let sockets = http.budget(budget);
+        Self { http: sockets.clone().sign_in(sign_in), sockets, api: config.api() }
     }
 
     fn at(&self, path: &str) -> String {
@@ -68,6 +71,18 @@ impl Client {
             }
         }
         Ok(entries)
+    }
+
+    /// Every entry of a list that has no pages.
+    pub(super) async fn whole<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>> {
+        let request = Request::get(self.at(path));
+        let request = query.iter().fold(request, |request, (name, value)| request.query(name, value));
+        Ok(self.get::<Listing<T>>(cx, &request).await?.entities)
     }
 
     /// The presences of users, by their ids.
@@ -160,7 +175,7 @@ impl Client {
         let channel: NotificationChannel = self.post(cx, "/api/v2/notifications/channels", &json!({})).await?;
         self.subscribe(cx, &channel.id, topics).await?;
         // The address is a secret of its own and needs no sign-in.
-        Ok((channel.id, self.http.socket(cx, &channel.connect_uri).await?))
+        Ok((channel.id, self.sockets.socket(cx, &channel.connect_uri).await?))
     }
 
     /// Subscribes to exactly those topics, which also prolongs the channel's life.

@@ -96,7 +96,7 @@ impl Directory {
         // History names those that are not in use any more, too.
         for deactivated in ["false", "true"] {
             let query = [("deactivated", deactivated), ("localeCode", "ALL")];
-            for definition in client.list::<Definition>(cx, "/api/v2/presence/definitions", &query).await? {
+            for definition in client.whole::<Definition>(cx, "/api/v2/presence/definitions", &query).await? {
                 labels.entry(definition.id.clone()).or_insert_with(|| label_of(&definition));
             }
         }
