@@ -19,7 +19,7 @@ use vendor_standin::time::{self, DAY, HOUR, MINUTE, Ms};
 use vendor_standin::{Clock, Five9Standin};
 
 /// What a stand-in for Five9 must be able to do wrong or otherwise, and the tests in which it does.
-const CHECKLIST: [(&str, &[&str]); 32] = [
+const CHECKLIST: [(&str, &[&str]); 33] = [
     ("1: 401 with wrong credentials", &["a_wrong_password_stops_everything"]),
     ("1: 401 without any", &["sign_in_paths_and_envelopes"]),
     ("1: 404 for another path", &["another_path"]),
@@ -52,6 +52,7 @@ const CHECKLIST: [(&str, &[&str]); 32] = [
     ("3: start before end, or end before start", &["ranges_in_both_orders"]),
     ("3: lines that end in either way", &["lines_that_end_in_either_way"]),
     ("7: talk with or without hold", &["talk_with_or_without_hold"]),
+    ("7: when a contact counts", &["contacts_count_when_they_enter_the_queue_or_when_they_begin"]),
 ];
 
 #[test]
