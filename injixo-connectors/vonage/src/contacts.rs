@@ -1,5 +1,6 @@
 //! Contacts: each time that an interaction was in a queue, with what agents then did of it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -122,9 +123,9 @@ impl Contacts {
             contact.duration = interaction.and_then(worked);
         }
         let rows = out.rows();
-        match rows.queue(queue, channel) {
+        match rows.queue(&queue, channel) {
             Ok(number) => rows.contact(number, &contact),
-            Err(rule) => return out.reject(&reject("queue", rule, queue)),
+            Err(rule) => return out.reject(&reject("queue", rule, &queue)),
         }
         Ok(())
     }
@@ -155,15 +156,18 @@ fn column(grouping: Grouping) -> &'static str {
     }
 }
 
-fn queue<'a>(grouping: Grouping, pass: &'a QueueTime, interaction: Option<&'a Interaction>) -> Option<&'a str> {
+fn queue<'a>(grouping: Grouping, pass: &'a QueueTime, interaction: Option<&'a Interaction>) -> Option<Cow<'a, str>> {
     let name = match grouping {
         Grouping::Queue => Some(pass.queue.as_str()),
         Grouping::InteractionPlan => pass.interaction_plan.as_deref(),
-        Grouping::Skill => pass.presented_skills.first().map(String::as_str),
+        Grouping::Skill => match pass.presented_skills.as_slice() {
+            [skill] => Some(skill.as_str()),
+            skills => return Some(Cow::from(skills.join(","))).filter(|name| !name.is_empty()),
+        },
         Grouping::Service => interaction?.service_name.as_deref(),
         Grouping::ReportingGroup => interaction?.interaction_plan_mapping.as_ref()?.reporting_group.as_deref(),
     };
-    name.filter(|name| !name.is_empty())
+    name.filter(|name| !name.is_empty()).map(Cow::from)
 }
 
 /// The time for which agents worked on one pass of an interaction: connected, on hold and wrapping up. `None` where the

@@ -101,8 +101,19 @@ fn of_snapshot(agent: wire::AgentNow, now: Timestamp) -> AgentNow {
     let busy = agent.interaction.iter().map(|work| work.since).min();
     let (status, since) = match (busy, &agent.presence) {
         (Some(since), _) => (Some("Busy".to_owned()), since),
-        (None, Some(presence)) => (Some(wire::status(&presence.name, presence.description.as_deref())), presence.since),
+        (None, Some(presence)) => (Some(of_presence(&presence.name, presence.description.as_deref())), presence.since),
         (None, None) => (None, now),
     };
     AgentNow { agent: agent.agent_id, status, since }
+}
+
+/// What states call presences. Which of the two texts of the snapshot is one of these is not documented.
+const CATEGORIES: [&str; 5] = ["Ready", "ReadyRFO", "Away", "ExtendedAway", "LoggedOut"];
+
+fn of_presence(name: &str, description: Option<&str>) -> String {
+    let is_category = |text: &str| CATEGORIES.iter().any(|category| category.eq_ignore_ascii_case(text));
+    match description {
+        Some(description) if is_category(description) && !is_category(name) => wire::status(description, Some(name)),
+        _ => wire::status(name, description),
+    }
 }

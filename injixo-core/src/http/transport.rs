@@ -73,10 +73,11 @@ impl fmt::Debug for Connection {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpSettings {
-    /// The proxy through which everything goes: `http://user:password@host:port`. Without it the environment decides:
-    /// `https_proxy`, `no_proxy`.
+    /// The proxy through which everything goes, WebSockets too: `http://user:password@host:port`, with `%40` for an `@` in either.
+    /// Without it the environment decides: `https_proxy`, `no_proxy`.
     pub proxy: Option<Secret>,
-    /// A file of certificates, in PEM, of authorities to trust besides those of the machine.
+    /// A file of certificates, in PEM, of authorities to trust besides those of the machine: that of a proxy that looks into what is
+    /// encrypted, say. Those of the machine are, on Linux, what `SSL_CERT_FILE` names if it is set.
     pub ca_file: Option<PathBuf>,
     /// How long one request may take, in seconds; 60 unless set.
     pub request_secs: u64,
@@ -94,6 +95,8 @@ pub(super) struct Network {
     client: reqwest::Client,
     /// Another protocol can only be asked for by HTTP/1.1.
     upgrading: reqwest::Client,
+    /// The proxy of the settings, without user and password.
+    proxy: Option<String>,
 }
 
 /// How long a connection may take, TLS included.
@@ -109,8 +112,56 @@ impl Network {
         Ok(Self {
             client: build(reqwest::Client::builder())?,
             upgrading: build(reqwest::Client::builder().http1_only())?,
+            proxy: settings.proxy.as_ref().map(|proxy| without_user(proxy.expose())),
         })
     }
+
+    async fn exchange(&self, client: &reqwest::Client, request: &Request) -> Result<reqwest::Response> {
+        let response = exchange(client, request).await?.map_err(|error| self.failed(error, request.url()))?;
+        // Where nothing is encrypted the proxy answers in the place of the system.
+        if response.status() == reqwest::StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(self.refused(request.url()));
+        }
+        Ok(response)
+    }
+
+    fn failed(&self, error: reqwest::Error, url: &str) -> Error {
+        match causes(&error).strip_prefix("tunnel error: ") {
+            None => failed(error),
+            Some("proxy authorization required") => self.refused(url),
+            Some(why) => {
+                let message = format!("the proxy {} does not connect to the system: {why}", self.proxy_of(url));
+                Error::new(ErrorKind::Unavailable, message).caused_by(error.without_url())
+            }
+        }
+    }
+
+    /// Nobody but who runs the proxy can mend that, so it is not tried again.
+    fn refused(&self, url: &str) -> Error {
+        wrong(format!(
+            "the proxy {} refuses to be used (HTTP 407): check user and password in http.proxy, or in https_proxy of the environment",
+            self.proxy_of(url)
+        ))
+    }
+
+    /// The proxy that leads to an address, as people name it.
+    fn proxy_of(&self, url: &str) -> String {
+        let names = if url.starts_with("https:") {
+            ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        } else {
+            ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+        };
+        let given = |name: &&str| std::env::var(name).is_ok_and(|proxy| !proxy.is_empty());
+        let of_environment = || names.iter().find(|name| given(name)).and_then(|name| std::env::var(name).ok());
+        self.proxy.clone().or_else(|| of_environment().map(|proxy| without_user(&proxy))).unwrap_or_default()
+    }
+}
+
+/// The address of a proxy without user and password.
+fn without_user(proxy: &str) -> String {
+    let (scheme, rest) = proxy.split_once("://").unwrap_or(("http", proxy));
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{}", host.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
 fn wrong(message: impl Into<String>) -> Error {
@@ -146,11 +197,11 @@ fn configured(mut builder: reqwest::ClientBuilder, settings: &HttpSettings) -> R
 #[async_trait]
 impl Transport for Network {
     async fn send(&self, request: &Request) -> Result<Answer> {
-        Ok(answer(exchange(&self.client, request).await?))
+        Ok(answer(self.exchange(&self.client, request).await?))
     }
 
     async fn upgrade(&self, request: &Request) -> Result<(Answer, Connection)> {
-        let response = exchange(&self.upgrading, request).await?;
+        let response = self.exchange(&self.upgrading, request).await?;
         let status = response.status().as_u16();
         if status != 101 {
             return Err(Error::new(ErrorKind::Protocol, format!("the system keeps to HTTP (HTTP {status})")));
@@ -162,7 +213,7 @@ impl Transport for Network {
     }
 }
 
-async fn exchange(client: &reqwest::Client, request: &Request) -> Result<reqwest::Response> {
+async fn exchange(client: &reqwest::Client, request: &Request) -> Result<reqwest::Result<reqwest::Response>> {
     let method = reqwest::Method::from_bytes(request.method().as_bytes());
     let method = method.map_err(|error| Error::new(ErrorKind::Unexpected, "no such method").caused_by(error))?;
     let mut sent = client.request(method, request.url());
@@ -172,7 +223,7 @@ async fn exchange(client: &reqwest::Client, request: &Request) -> Result<reqwest
         header.set_sensitive(true);
         sent = sent.header(name, header);
     }
-    sent.body(request.content().clone()).send().await.map_err(failed)
+    Ok(sent.body(request.content().clone()).send().await)
 }
 
 fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
@@ -199,6 +250,10 @@ fn failed(error: reqwest::Error) -> Error {
         (ErrorKind::Unavailable, "the connection was lost")
     };
     let cause = causes(&error);
+    if cause.starts_with("invalid peer certificate") {
+        let message = format!("the system is not who it should be: {cause}; http.ca_file names further authorities");
+        return Error::new(kind, message).caused_by(error);
+    }
     Error::new(kind, if cause.is_empty() { message.to_owned() } else { format!("{message}: {cause}") }).caused_by(error)
 }
 

@@ -1,5 +1,8 @@
 //! What the tests of cloud connectors share: two clocks, a transport that leads straight into a stand-in, and tables to compare.
 
+pub mod net;
+pub mod record;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -232,6 +235,22 @@ pub fn assert_same(found: &str, truth: &str) {
     let more: Vec<&String> = found_set.difference(&truth_set).take(12).collect();
     let less: Vec<&String> = truth_set.difference(&found_set).take(12).collect();
     panic!("{} lines found, {} true\nfound only: {more:#?}\ntrue only: {less:#?}", found.len(), truth.len());
+}
+
+/// Every entry of a checklist names tests, and there are such tests in the sources.
+///
+/// # Panics
+///
+/// If one is missing.
+#[track_caller]
+pub fn assert_covered(checklist: &[(&str, &[&str])], sources: &[&str]) {
+    for (what, tests) in checklist {
+        assert!(!tests.is_empty(), "{what} has no test");
+        for test in *tests {
+            let is_there = |source: &&str| source.contains(&format!("async fn {test}()"));
+            assert!(sources.iter().any(|source| is_there(&source)), "{what}: there is no test {test}");
+        }
+    }
 }
 
 /// A stand-in on a runtime of its own, for tests that have none.

@@ -211,6 +211,9 @@ async fn genesys_cloud_whose_connection_goes_silent() {
         standin.silence(false);
         minute(4).await;
         standin.announce_closing();
+        minute(5).await;
+        // Long before the system closed the connection there was another.
+        assert!(sockets(&standin).iter().any(|at| (0..30_000).contains(&(at - begin() - 4 * MINUTE))));
         minute(6).await;
         standin.end_tokens();
         let broken = Effect::Cut(3);

@@ -87,10 +87,13 @@ async fn a_day_of_genesys_cloud() {
         let first = at("2024-03-30T00:00:00Z");
         let mut simulation =
             Simulation { precision: Precision::Millis, is_mixed: true, ..Simulation::new(7, first, 3) };
-        if agent_field == Name {
+        simulation.agents = match (agent_field, is_detailed) {
             // Of more of them, several have the same name.
-            simulation.agents = 4;
-        }
+            (Name, _) => 4,
+            // Their statuses are several pages, some of them short.
+            (_, false) => 130,
+            _ => simulation.agents,
+        };
         let clock = Clock::simulated(first + 4 * DAY);
         let settings = genesys_cloud::Settings {
             agent_field,

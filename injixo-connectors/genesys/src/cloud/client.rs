@@ -19,6 +19,8 @@ use super::wire::{
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: HttpClient,
+    /// Without a sign-in, which is nobody's business but the API's.
+    sockets: HttpClient,
     api: String,
 }
 
@@ -40,7 +42,8 @@ impl Client {
         let sign_in = SignIn::client_credentials(token, &config.client_id, &config.client_secret).by_header();
         let budget = Budget::new(["genesys-cloud requests", &config.login(), &config.client_id])
             .permits(config.requests_per_minute, Millis::from_secs(60));
-        Self { http: http.sign_in(sign_in).budget(budget), api: config.api() }
+        let sockets = http.budget(budget);
+        Self { http: sockets.clone().sign_in(sign_in), sockets, api: config.api() }
     }
 
     fn at(&self, path: &str) -> String {
@@ -212,7 +215,7 @@ impl Client {
 
     /// Connects to a channel. Its address is a secret of its own and needs no sign-in.
     pub(super) async fn connect(&self, cx: &Context, channel: &NotificationChannel) -> Result<Socket> {
-        self.http.socket(cx, &channel.connect_uri).await
+        self.sockets.socket(cx, &channel.connect_uri).await
     }
 }
 

@@ -65,6 +65,19 @@ pub enum Grouping {
     Skills,
 }
 
+/// What is wrong with the pages of a list, whose total is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// Nothing.
+    Whole,
+    /// The first is given twice, the way pages move while rows are added before them.
+    Repeated,
+    /// The second is left out.
+    Missing,
+    /// Each but the last lacks its last row.
+    Short,
+}
+
 /// Everything about the account and the service that can be chosen.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -96,6 +109,8 @@ pub struct Settings {
     pub swaps_presence: bool,
     /// Reasons whose states have names of their own: reason to state and description.
     pub odd_states: BTreeMap<String, (String, String)>,
+    /// What is wrong with the pages of what lies in a range.
+    pub pages: Pages,
     /// How many requests to the API are let through a minute; none: any number.
     pub requests_a_minute: Option<usize>,
     /// The truth: what makes a queue.
@@ -125,6 +140,7 @@ impl Default for Settings {
             has_virtual_callbacks: true,
             swaps_presence: false,
             odd_states: BTreeMap::new(),
+            pages: Pages::Whole,
             requests_a_minute: None,
             grouping: Grouping::Queue,
             counts_breakouts: true,

@@ -1,6 +1,6 @@
 //! What all lists share: the range, what lies in it, and pages.
 
-use super::{Service, date, refused};
+use super::{Pages, Service, date, refused};
 use crate::json;
 use crate::serve::{Answer, Request};
 use crate::time::{self, DAY, Ms};
@@ -69,7 +69,8 @@ impl Service {
         items.retain(|item| self.lies_in(item, range));
         items.sort_by(|one, other| (one.start, &one.order).cmp(&(other.start, &other.order)));
         let up_to = range.end.min(self.seen(request.at)).max(range.start.min(request.at));
-        paged(request, "items", items.into_iter().map(|item| (item.json)()).collect(), Some(up_to))
+        let items = items.into_iter().map(|item| (item.json)()).collect();
+        paged_as(self.settings.pages, request, "items", items, Some(up_to))
     }
 
     fn lies_in(&self, item: &Item<'_>, range: &Range) -> bool {
@@ -93,6 +94,16 @@ impl Service {
 
 /// A page of a list.
 pub(super) fn paged(request: &Request, name: &str, all: Vec<String>, up_to: Option<Ms>) -> Result<Answer, Answer> {
+    paged_as(Pages::Whole, request, name, all, up_to)
+}
+
+fn paged_as(
+    pages: Pages,
+    request: &Request,
+    name: &str,
+    mut all: Vec<String>,
+    up_to: Option<Ms>,
+) -> Result<Answer, Answer> {
     let number = |name: &str, default: usize, largest: usize| match request.query.get(name) {
         None => Ok(default),
         Some(text) => match text.parse() {
@@ -103,11 +114,26 @@ pub(super) fn paged(request: &Request, name: &str, all: Vec<String>, up_to: Opti
     let page = number("page", 1, usize::MAX)?;
     let limit = number("limit", DEFAULT_LIMIT, LARGEST_LIMIT)?;
     let total = all.len();
-    let items: Vec<String> = all.into_iter().skip((page - 1).saturating_mul(limit)).take(limit).collect();
+    let mut shown = total;
+    match pages {
+        Pages::Repeated if total > 0 => {
+            let first: Vec<String> = all.iter().take(limit).cloned().collect();
+            all.splice(0..0, first);
+            shown = all.len();
+        }
+        Pages::Missing if total > limit => {
+            all.drain(limit..(2 * limit).min(total));
+        }
+        _ => {}
+    }
+    let mut items: Vec<String> = all.into_iter().skip((page - 1).saturating_mul(limit)).take(limit).collect();
+    if pages == Pages::Short && page < total.div_ceil(limit) {
+        items.pop();
+    }
     let meta = [
         ("page", page.to_string()),
         ("count", items.len().to_string()),
-        ("pageCount", total.div_ceil(limit).to_string()),
+        ("pageCount", shown.div_ceil(limit).to_string()),
         ("totalCount", total.to_string()),
     ];
     let mut fields = vec![(name, json::array(items)), ("meta", json::object(&meta))];

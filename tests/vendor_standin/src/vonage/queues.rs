@@ -76,6 +76,8 @@ fn item(settings: &Settings, contact: &Contact, pass: &Pass, queue: &Queue, seen
 pub(super) fn counted(ledger: &Ledger, settings: &Settings, grouping: Grouping, seen: Ms) -> Vec<Counted> {
     let mut all = Vec::new();
     for contact in ledger.contacts_at(seen).map(|on| on.value) {
+        // What was dialled, and what is reported with it, belongs to the interaction, wherever it is moved.
+        let dialled = contact.passes.iter().find_map(|pass| pass.queue).map(|queue| &ledger.queues[queue]);
         for pass in contact.passes.iter().filter(|pass| pass.entered <= seen) {
             let Some(queue) = pass.queue.map(|queue| &ledger.queues[queue]) else { continue };
             let is_virtual = queue_type(settings, pass) == "Virtual";
@@ -88,9 +90,9 @@ pub(super) fn counted(ledger: &Ledger, settings: &Settings, grouping: Grouping, 
             all.push(Counted {
                 queue: match grouping {
                     Grouping::Queue => queue.name.clone(),
-                    Grouping::Service => queue.service.clone(),
+                    Grouping::Service => dialled.unwrap_or(queue).service.clone(),
                     Grouping::Plan => queue.plan.clone(),
-                    Grouping::ReportingGroup => queue.group.clone(),
+                    Grouping::ReportingGroup => dialled.unwrap_or(queue).group.clone(),
                     Grouping::Skills => queue.skills.join(","),
                 },
                 channel: contact.channel.text(),
