@@ -139,12 +139,15 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: &str) -> 
     stream.shutdown().await
 }
 
+/// The first line of a request, and as whom it was asked.
+type Asked = (String, Option<String>);
+
 /// A proxy that wants a user and a password, and knows where the systems are that have names.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     /// Where it listens.
     pub addr: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Proxy {
