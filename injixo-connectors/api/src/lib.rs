@@ -48,9 +48,13 @@ pub mod fuzzing;
 mod json;
 mod limits;
 mod receiver;
+#[cfg(feature = "send")]
+mod send;
 mod wire;
 
 pub use crate::config::ApiConfig;
 pub use crate::connector::Api;
 pub use crate::limits::RateLimit;
 pub use crate::receiver::{Arrives, BadRows, OPENAPI, Receiver, not_found};
+#[cfg(feature = "send")]
+pub use crate::send::{ApiSender, SendPhase, SendState, Target};
