@@ -159,11 +159,10 @@ impl Receiver {
             .route("/external-systems/contact-events", any(contact_events))
             .route("/external-systems/agent-statuses", any(agent_statuses))
             .route("/external-systems/v1/commits", any(commits::commits))
-            .route("/external-systems/{version}/commits", any(commits::unknown_version))
             .route("/external-systems/openapi.json", any(openapi))
             .route("/external-systems", any(not_found))
             .route("/external-systems/", any(not_found))
-            .route("/external-systems/{*rest}", any(not_found))
+            .route("/external-systems/{*rest}", any(commits::elsewhere))
             .with_state(shared)
     }
 }

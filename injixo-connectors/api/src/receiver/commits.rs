@@ -48,8 +48,12 @@ pub(super) async fn commits(State(shared): State<Arc<Shared>>, request: Request<
     response
 }
 
-pub(super) async fn unknown_version(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    if !shared.is_encrypted(&request) {
+/// Answers requests to other paths, those of other versions by naming the known ones.
+pub(super) async fn elsewhere(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    let version =
+        request.uri().path().strip_prefix("/external-systems/v").and_then(|rest| rest.strip_suffix("/commits"));
+    let is_version = version.is_some_and(|version| version.parse::<u32>().is_ok());
+    if !is_version || !shared.is_encrypted(&request) {
         return Refusal::not_found().into_response();
     }
     drain(request.into_body()).await;

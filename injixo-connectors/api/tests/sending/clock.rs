@@ -49,7 +49,7 @@ impl Random {
         self.below(100) < percent
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[usize::try_from(self.below(i64::try_from(of.len()).unwrap())).unwrap()]
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(i64::try_from(of.len()).unwrap())).unwrap()]
     }
 }

@@ -63,7 +63,7 @@ fn spans(bytes: &[u8], statuses: &BTreeMap<u32, String>) -> String {
     for _ in 0..next() {
         let _ = write!(text, "reach +{} {}; ", next(), next());
     }
-    let mut facts = |text: &mut String, next: &mut dyn FnMut() -> u64| {
+    let facts = |text: &mut String, next: &mut dyn FnMut() -> u64| {
         for _ in 0..next() {
             let (start, status, end) = (next() * unit, next(), next());
             let status = statuses.get(&u32::try_from(status).unwrap()).map_or("none", String::as_str);
@@ -86,8 +86,7 @@ pub(crate) async fn coverage(store: &dyn Store, integration: u32) -> Covered {
     let mut read = store.read().await.unwrap();
     let always = Window::new(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)).unwrap();
     let mut all = Vec::new();
-    for (stream, kind, number) in
-        [(Stream::Contacts, SubjectKind::Queue, 0), (Stream::Statuses, SubjectKind::Agent, 1)]
+    for (stream, kind, number) in [(Stream::Contacts, SubjectKind::Queue, 0), (Stream::Statuses, SubjectKind::Agent, 1)]
     {
         let stream = StreamId { integration, stream };
         let mut subjects: Vec<Option<Subject>> = vec![None];
@@ -118,7 +117,8 @@ pub(crate) async fn coverage(store: &dyn Store, integration: u32) -> Covered {
 pub(crate) async fn seen(runtime: &Runtime, integration: &str) -> String {
     let mut text = String::new();
     for queue in runtime.queues(integration).await.unwrap() {
-        let _ = writeln!(text, "{:?} {:?} {:?} {} {}", queue.key, queue.name, queue.row_length, queue.first, queue.last);
+        let _ =
+            writeln!(text, "{:?} {:?} {:?} {} {}", queue.key, queue.name, queue.row_length, queue.first, queue.last);
     }
     for row in runtime.intervals(integration).await.unwrap() {
         let _ = writeln!(text, "{:?} {} {} {:?}", row.queue, row.start, row.end, row.measures);

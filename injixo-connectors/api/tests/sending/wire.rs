@@ -54,9 +54,11 @@ impl Wire {
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
         (self.look)().await;
-        answer(head.status.as_u16(), head.headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
-        }), body)
+        answer(
+            head.status.as_u16(),
+            head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned())),
+            body,
+        )
     }
 }
 

@@ -169,7 +169,7 @@ impl ContactSource for System {
         }
     }
 
-    async fn read(&self, _: &Context, window: Window, out: &mut ContactWriter<'_>) -> Result<Outcome> {
+    async fn read(&self, _: &Context, _: Window, out: &mut ContactWriter<'_>) -> Result<Outcome> {
         let held = self.held.lock().unwrap();
         if self.sort == Sort::Rows {
             for ((queue, start), (offered, secs)) in &held.rows {
@@ -179,7 +179,8 @@ impl ContactSource for System {
                     handle_time: Timed { total: Millis::from_secs(*secs), number: Quantity::whole(*offered) },
                     ..Measures::default()
                 };
-                let row = IntervalRow { start: Timestamp::from_millis(*start), length: Millis::from_mins(30), measures };
+                let row =
+                    IntervalRow { start: Timestamp::from_millis(*start), length: Millis::from_mins(30), measures };
                 out.interval_row(QUEUES[*queue], Channel::Chats, row);
             }
             return Ok(Outcome::complete());
@@ -188,7 +189,7 @@ impl ContactSource for System {
             let start = Timestamp::from_millis(call.start);
             let draft = out.contact(QUEUES[*queue], Channel::Calls, start).handled(call.handled);
             let draft = match call.wait {
-                Some(wait) => draft.wait(Millis::new(wait)),
+                Some(wait) => draft.answered_after(Millis::new(wait)),
                 None => draft,
             };
             draft.handle_time(call.duration.map(Millis::new));
@@ -221,10 +222,9 @@ impl StatusSource for System {
 /// Something that a live source says.
 pub(crate) type Word = (String, Option<String>, Timestamp);
 
-/// Follows agents, and holds what they did.
+/// Follows agents.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
-    pub(crate) system: System,
     pub(crate) words: broadcast::Sender<Word>,
     pub(crate) listens: mpsc::Sender<()>,
 }
