@@ -13,12 +13,17 @@
 //! before it was restored from a backup, is refused; to begin anew is a choice of the sender's operator.
 
 mod apply;
+mod compare;
+mod events;
 mod outgoing;
 mod place;
 mod walk;
 mod wire;
 
 pub use self::apply::Taken;
+pub use self::events::{
+    ContactEvent, EventRequest, EventRows, HeldBack, HeldItem, OutgoingEvents, RefusedRow, StatusEvent,
+};
 pub(crate) use self::outgoing::note_joined;
 pub use self::outgoing::{Outgoing, Part};
 use self::place::Place;
@@ -83,6 +88,48 @@ impl Runtime {
         };
         transaction.commit().await?;
         Ok(Outgoing::new(self, integration, identity, position.to_owned(), place))
+    }
+}
+
+impl Runtime {
+    /// What is to be told of an integration to a system that takes single contacts and statuses only. `target` names that system;
+    /// what was sent is remembered for one at a time. With `anew`, what was sent to another one is forgotten, and everything is
+    /// told again.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown integration; `ConfigInvalid` when what was sent before was sent to another target; whatever the
+    /// store reports.
+    pub async fn outgoing_events(
+        &self,
+        integration: impl Into<IntegrationRef> + Send,
+        target: &str,
+        anew: bool,
+    ) -> Result<OutgoingEvents> {
+        let wanted = integration.into();
+        let mut transaction = self.store().write().await?;
+        let integration = meant(&mut *transaction, &wanted).await?.id;
+        transaction.lock_integration(integration).await?;
+        if events::is_elsewhere(&mut *transaction, integration, target).await? {
+            if !anew {
+                return Err(events::elsewhere());
+            }
+            events::forget(&mut *transaction, integration).await?;
+            transaction.commit().await?;
+        }
+        Ok(OutgoingEvents::new(self, integration, target.to_owned()))
+    }
+
+    /// What could not be told of an integration to a system that takes single contacts and statuses only, with so many items.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown integration; whatever the store reports.
+    pub async fn held_back(&self, integration: impl Into<IntegrationRef> + Send, items: u32) -> Result<HeldBack> {
+        let wanted = integration.into();
+        let mut transaction = self.store().read().await?;
+        let integration = meant(&mut *transaction, &wanted).await?.id;
+        events::held_back(&mut *transaction, integration, items).await
     }
 }
 

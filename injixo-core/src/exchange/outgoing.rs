@@ -88,7 +88,7 @@ impl std::fmt::Debug for Part {
 const STRETCHES: usize = 4_000;
 
 /// How long it may take until what another process committed is seen.
-const LOOK: Millis = Millis::from_secs(1);
+pub(super) const LOOK: Millis = Millis::from_secs(1);
 
 impl Outgoing {
     pub(super) fn new(

@@ -148,7 +148,7 @@ pub(super) async fn follow(
             break;
         }
         for entry in entries.iter().filter(|entry| entry.revision <= until) {
-            if entry.integration != integration {
+            if entry.integration != integration || !known.by_id.contains_key(&entry.subject) {
                 pass(place, entry);
                 continue;
             }

@@ -111,9 +111,9 @@ impl<'s> Line<'s> {
     }
 
     /// Notes that something was sent.
-    pub(super) fn sent(&self, revision: u64) {
+    pub(super) fn sent(&self, revision: Option<u64>) {
         self.sender.shared.state.send_modify(|state| {
-            state.sent = revision;
+            state.revision = revision.or(state.revision);
             state.batches += 1;
         });
     }

@@ -1,5 +1,6 @@
 //! Sends what a store holds to another host: by commits of our own, or by the two resources of the public API.
 
+mod events;
 mod line;
 mod sdk;
 mod state;
@@ -26,6 +27,7 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
     Commits,
+    Events(u64),
 }
 
 impl fmt::Debug for Target {
@@ -39,6 +41,16 @@ impl Target {
     /// is that of its server, such as `https://wfm.example.com`. Both stores end equal.
     pub fn sdk(url: impl Into<String>, key: Secret) -> Self {
         Self { url: url.into(), key, by: By::Commits }
+    }
+
+    /// injixo itself, or whoever else takes contact events and agent statuses as it does: `https://api.injixo.com`, with the key
+    /// and the number (`integrationConfigurationId`) of an integration there.
+    ///
+    /// It can only be told single contacts and statuses. Interval rows, and what was sent and is corrected later, are held back:
+    /// see [`ApiSender::held_back`]. Of a contact it learns whether it was offered and handled, and how long it took; waits,
+    /// abandoned contacts and the service level have no place there.
+    pub fn injixo(url: impl Into<String>, key: Secret, configuration: u64) -> Self {
+        Self { url: url.into(), key, by: By::Events(configuration) }
     }
 }
 
@@ -66,6 +78,7 @@ pub struct ApiSender {
     cx: Context,
     anew: bool,
     most_bytes: usize,
+    most_rows: usize,
     shared: Arc<Shared>,
 }
 
@@ -140,19 +153,28 @@ impl ApiSender {
             cx: runtime.plain_context(),
             anew: false,
             most_bytes: 1 << 20,
+            most_rows: 1_000,
             shared: Arc::new(Shared { state: watch::Sender::new(SendState::default()), again: Notify::new() }),
         })
     }
 
-    /// The same, which overrules a receiver that another store sent to, or that got more than this store knows of because it
-    /// was restored from a backup: everything is stated again, and what the receiver's integration holds besides is gone.
+    /// The same, which overrules a receiver of commits that another store sent to, or that got more than this store knows of
+    /// because it was restored from a backup: everything is stated again, and what the receiver's integration holds besides is gone.
+    /// To a target of the public API everything is told again where another one was told before.
     #[must_use]
     pub fn begin_anew(mut self) -> Self {
         self.anew = true;
         self
     }
 
-    /// The same in batches of about so many bytes, unpacked; a mebibyte unless set.
+    /// The same with so many rows at once, where single events are sent; a thousand unless set.
+    #[must_use]
+    pub fn most_rows(mut self, rows: usize) -> Self {
+        self.most_rows = rows;
+        self
+    }
+
+    /// The same in batches of commits of about so many bytes, unpacked; a mebibyte unless set.
     #[must_use]
     pub fn most_bytes(mut self, bytes: usize) -> Self {
         self.most_bytes = bytes;
@@ -182,6 +204,7 @@ impl ApiSender {
         let mut line = Line::new(self);
         match self.target.by {
             By::Commits => self.run_commits(&mut line).await,
+            By::Events(configuration) => self.run_events(&mut line, configuration).await,
         }
     }
 }

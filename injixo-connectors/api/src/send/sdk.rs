@@ -53,6 +53,8 @@ impl ApiSender {
 
     /// Sends part after part until there is a doubt about where the receiver is.
     async fn follow(&self, line: &mut Line<'_>, mut outgoing: Outgoing, most_bytes: &mut usize) {
+        // Whether anything was taken since the receiver was asked.
+        let mut is_new = false;
         loop {
             let part = match self.next(line, &mut outgoing).await {
                 Ok(part) => part,
@@ -68,7 +70,8 @@ impl ApiSender {
             match line.ask(&request).await {
                 Said::Done(_) => {
                     outgoing.taken();
-                    line.sent(part.revision);
+                    line.sent(Some(part.revision));
+                    is_new = true;
                 }
                 Said::TooLarge(error) => {
                     if *most_bytes <= FEWEST_BYTES {
@@ -77,7 +80,11 @@ impl ApiSender {
                     *most_bytes /= 2;
                     return;
                 }
-                Said::Elsewhere => return,
+                Said::Elsewhere if is_new => return,
+                Said::Elsewhere => {
+                    let message = "the receiver was told something else meanwhile: is there another sender?";
+                    return line.wait(&Error::new(ErrorKind::Unavailable, message)).await;
+                }
                 // Whether it was taken is asked before anything else is sent.
                 said => return rest(line, said).await,
             }

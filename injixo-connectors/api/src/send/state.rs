@@ -6,8 +6,8 @@ use injixo_core::model::Timestamp;
 pub struct SendState {
     /// What it does.
     pub phase: SendPhase,
-    /// Up to which revision of the change feed all facts were sent.
-    pub sent: u64,
+    /// Up to which revision of the change feed all facts were sent, where they are sent as commits.
+    pub revision: Option<u64>,
     /// How many batches were sent since this sender was made.
     pub batches: u64,
     /// What went wrong last, until something goes well.
