@@ -1,6 +1,7 @@
 //! Two stores and a bad line between them: whatever happens on it, both end equal, and no coverage comes before its facts.
 
 mod clock;
+mod events;
 mod view;
 mod wire;
 mod world;
