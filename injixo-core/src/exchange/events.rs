@@ -174,6 +174,8 @@ pub struct OutgoingEvents {
     committed: watch::Receiver<u64>,
     /// Places that were seen to need no request, and are not worth a commit.
     seen: BTreeMap<Stream, Place>,
+    /// Which stream comes first.
+    turn: bool,
 }
 
 /// What one step of a stream came to.
@@ -207,7 +209,15 @@ fn held_name(integration: u32, subject: u32, day: Day, sort: &str) -> String {
 impl OutgoingEvents {
     pub(super) fn new(runtime: &Runtime, integration: u32, target: String) -> Self {
         let committed = runtime.commits();
-        Self { runtime: runtime.clone(), integration, target, rows: ROWS, committed, seen: BTreeMap::new() }
+        Self {
+            runtime: runtime.clone(),
+            integration,
+            target,
+            rows: ROWS,
+            committed,
+            seen: BTreeMap::new(),
+            turn: false,
+        }
     }
 
     /// The same with so many rows in a request at most; a thousand unless set.
@@ -226,7 +236,10 @@ impl OutgoingEvents {
         &mut self,
         write: &(dyn Fn(&EventRows) -> Result<String> + Sync),
     ) -> Result<Option<EventRequest>> {
-        for stream in STREAMS {
+        // What agents do does not wait for all that is to be told of contacts.
+        self.turn = !self.turn;
+        let streams = if self.turn { STREAMS } else { [STREAMS[1], STREAMS[0]] };
+        for stream in streams {
             loop {
                 match self.step(stream, write).await? {
                     Stepped::Request(request) => return Ok(Some(request)),

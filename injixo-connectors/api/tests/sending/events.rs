@@ -45,8 +45,16 @@ impl Pair {
         let key = receives.new_key("API").await.unwrap().expose().to_owned();
         let app = Receiver::new(&receives, Arrives::Encrypted).router();
         let wire = Wire::new(app, seed, Arc::new(|| Box::pin(async {})));
+        // Nothing is sent before there is something to send: it is told to try again then.
         let (sender, task) = begin(&runtime, &key, &wire, 7);
         Self { runtime, receives, receiving, clock, wire, key, sender, task }
+    }
+
+    /// The sender is blocked until there is an integration to be sent.
+    async fn wake(&self) {
+        let mut state = self.sender.watch();
+        state.wait_for(|state| state.phase != SendPhase::Begins).await.unwrap();
+        self.sender.try_again();
     }
 
     /// Kills the sender, or the receiver, and begins again.
@@ -88,7 +96,7 @@ impl Pair {
 
     /// Waits until the receiver holds that, and the sender holds so much back.
     async fn ends_with(&self, sums: &Sums, did: &Did, held: [u64; 3], seed: u64) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             let back = self.sender.held_back(0).await.unwrap();
             let found = (self.sums().await, self.statuses().await, [back.contacts, back.rows, back.statuses]);
@@ -149,17 +157,19 @@ fn always() -> Window {
     Window::new(Timestamp::from_millis(FIRST - 40 * DAY), Timestamp::from_millis(FIRST + 90 * DAY)).unwrap()
 }
 
-async fn world(runtime: &Runtime, sort: Sort) -> (Integration, Arc<Mutex<Held>>) {
+async fn world(pair: &Pair, sort: Sort) -> (Integration, Arc<Mutex<Held>>) {
     let held = Arc::new(Mutex::new(Held::default()));
     let system = System { sort, held: Arc::clone(&held) };
-    (runtime.add(NAME, system).await.unwrap(), held)
+    let integration = pair.runtime.add(NAME, system).await.unwrap();
+    pair.wake().await;
+    (integration, held)
 }
 
 /// Facts are only added: whenever they are looked at, all that can be told is told in the end.
 async fn what_is_only_added(sending: Arc<dyn Store>, receiving: Arc<dyn Store>, seed: u64) {
     let mut random = Random(seed);
     let mut pair = Pair::new(sending, receiving, seed).await;
-    let (integration, held) = world(&pair.runtime, Sort::Calls).await;
+    let (integration, held) = world(&pair, Sort::Calls).await;
     let (mut sums, mut did, mut untold) = (Sums::new(), Did::new(), 0);
     for _ in 0..40 {
         for _ in 0..random.below(30) {
@@ -307,7 +317,7 @@ async fn corrections_are_held_back_and_counted() {
     for seed in 1..if is_long() { 60 } else { 5 } {
         let mut random = Random(seed * 31);
         let mut pair = Pair::new(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()), seed).await;
-        let (integration, held) = world(&pair.runtime, Sort::Calls).await;
+        let (integration, held) = world(&pair, Sort::Calls).await;
         let mut model = Model::default();
         for _ in 0..25 {
             held.lock().unwrap().change(&mut random);
@@ -340,7 +350,7 @@ async fn corrections_are_held_back_and_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn interval_rows_are_held_back_whole() {
     let pair = Pair::new(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()), 3).await;
-    let (integration, held) = world(&pair.runtime, Sort::Rows).await;
+    let (integration, held) = world(&pair, Sort::Rows).await;
     for index in 0..5 {
         held.lock().unwrap().rows.insert((usize::from(index > 2), FIRST + i64::from(index) * 1_800_000), (3, 60));
     }
@@ -364,6 +374,7 @@ async fn what_agents_do_now_is_told_as_it_begins_and_ends() {
     let (heard, mut listens) = mpsc::channel(8);
     let other = Runtime::new(Shared(sending)).clock(pair.clock);
     other.add(NAME, Live { words: words.clone(), listens: heard }).await.unwrap();
+    pair.wake().await;
     let service = other.start();
     listens.recv().await.unwrap();
     let at = |hour: i64| FIRST + hour * 3_600_000;
@@ -390,6 +401,7 @@ async fn what_agents_do_now_is_told_as_it_begins_and_ends() {
 async fn rows_that_the_receiver_refuses_are_listed_with_its_reason() {
     let pair = Pair::new(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()), 3).await;
     pair.runtime.add(NAME, Pushed).await.unwrap();
+    pair.wake().await;
     let sender = pair.runtime.own_sender(NAME).await.unwrap();
     let long = "q".repeat(600);
     let mut events = Events::contacts("one");
@@ -415,7 +427,7 @@ async fn rows_that_the_receiver_refuses_are_listed_with_its_reason() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_target_is_refused_unless_it_is_told_everything_anew() {
     let pair = Pair::new(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()), 3).await;
-    let (integration, held) = world(&pair.runtime, Sort::Calls).await;
+    let (integration, held) = world(&pair, Sort::Calls).await;
     let call = Call { start: FIRST, handled: true, duration: Some(7_000), wait: None };
     held.lock().unwrap().calls.push((0, call));
     integration.import_contacts(always()).await.unwrap();

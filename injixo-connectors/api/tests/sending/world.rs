@@ -64,8 +64,10 @@ impl Held {
         for _ in 0..=random.below(8) {
             let queue = usize::try_from(random.below(3)).unwrap();
             let duration = (!random.chance(15)).then(|| random.below(600) * 500);
-            let wait = random.chance(20).then(|| random.below(99) * 1_000);
-            let call = Call { start: instant(random), handled: random.chance(70), duration, wait };
+            let handled = random.chance(70);
+            // What has a wait was answered.
+            let wait = (handled && random.chance(30)).then(|| random.below(99) * 1_000);
+            let call = Call { start: instant(random), handled, duration, wait };
             match random.below(10) {
                 0..5 => self.calls.push((queue, call)),
                 5 => drop(take(&mut self.calls, random)),
