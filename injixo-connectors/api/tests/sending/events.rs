@@ -217,12 +217,15 @@ async fn added_facts_are_told_once_from_sqlite() {
     what_is_only_added(Arc::new(sends), Arc::new(MemoryStore::new()), 77).await;
 }
 
+/// Start, whether it was handled, duration.
+type Told = (i64, bool, i64);
+
 /// What the sender's store holds and what it has told, worked out from what was read.
 #[derive(Default)]
 struct Model {
     calls: Vec<(usize, Call)>,
     /// By queue and start.
-    sent: BTreeMap<(usize, i64), Vec<(i64, bool, i64)>>,
+    sent: BTreeMap<(usize, i64), Vec<Told>>,
     did: BTreeMap<(usize, i64, usize), Option<i64>>,
     did_sent: BTreeMap<(usize, i64, usize), Option<i64>>,
 }
@@ -253,7 +256,7 @@ impl Model {
 
     /// Tells what can be told; how many contacts and statuses are held back then.
     fn tell(&mut self) -> [u64; 3] {
-        let mut starts: BTreeMap<(usize, i64), (Vec<(i64, bool, i64)>, u64)> = BTreeMap::new();
+        let mut starts: BTreeMap<(usize, i64), (Vec<Told>, u64)> = BTreeMap::new();
         for key in self.sent.keys() {
             starts.entry(*key).or_default();
         }
@@ -266,7 +269,7 @@ impl Model {
             let sent = self.sent.entry(key).or_default();
             // Equal ones are the same. Of the rest, those that cannot be told and then as many others as there are left were
             // sent otherwise.
-            let mut gone: Vec<(i64, bool, i64)> = sent.clone();
+            let mut gone: Vec<Told> = sent.clone();
             let mut untold_only = untold;
             held[0] += untold;
             while untold_only > 0 && !gone.is_empty() {
