@@ -8,6 +8,7 @@
 //! | name | description | default |
 //! | --- | --- | --- |
 //! | `api` | receiving by the injixo API | no |
+//! | `api-send` | sending by the injixo API | no |
 //! | `csv` | CSV files and folders | no |
 //! | `csv-sql-mapping` | contact data from CSV files by a user's `SELECT` | no |
 //! | `five9` | Five9 | no |

@@ -49,6 +49,7 @@ pub mod zone;
 mod clock;
 mod derive;
 mod error;
+pub mod exchange;
 mod facts;
 mod import;
 mod live;

@@ -96,7 +96,7 @@ async fn shown(runtime: &Runtime, name: &str) -> String {
     let mut changes = runtime.changes(0).await.unwrap();
     let mut last = 0;
     while let Some(change) = changes.try_next().await.unwrap() {
-        assert_eq!(change.revision, last + 1, "revisions have no gaps");
+        assert!(change.revision > last, "revisions rise");
         last = change.revision;
         if let What::Interval { queue, start, before, after, .. } = change.what {
             assert_ne!(before, after, "nothing changed");

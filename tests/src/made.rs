@@ -178,7 +178,7 @@ pub async fn followed(runtime: &injixo_connectors::core::Runtime) -> String {
     let mut changes = runtime.changes(0).await.unwrap_or_else(|error| panic!("{error}"));
     let mut last = 0;
     while let Some(change) = changes.try_next().await.unwrap_or_else(|error| panic!("{error}")) {
-        assert_eq!(change.revision, last + 1, "revisions have no gaps");
+        assert!(change.revision > last, "revisions rise");
         last = change.revision;
         if let What::Interval { queue, start, before, after, .. } = change.what {
             let held = match after {

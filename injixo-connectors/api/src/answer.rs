@@ -77,6 +77,7 @@ impl From<Error> for Refusal {
         match error.kind() {
             ErrorKind::Unauthenticated => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", error.message()),
             ErrorKind::NotFound => Self::new(StatusCode::FORBIDDEN, "integration_deleted", error.message()),
+            ErrorKind::Unsupported => Self::new(StatusCode::CONFLICT, "filled_by_commits", error.message()),
             ErrorKind::RateLimited => Self::busy().retry_after(later),
             ErrorKind::Unavailable if error.retry_after().is_some() => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "paused", error.message()).retry_after(later)

@@ -39,6 +39,13 @@
 //! request must arrive, and the number of connections, are bounded by the host's server; bodies are bounded here in size, time and
 //! memory for all of them together. The router has no fallback of its own: [`not_found`] answers other paths in the same form.
 
+//! # Sending
+//!
+//! With the feature `send`, `ApiSender` sends what a store holds: to a host that mounts this receiver, as commits, after which both stores
+//! are equal; or to injixo itself by the two resources above. The receiver takes commits at `POST /external-systems/v1/commits` and
+//! says at the same path where the sender is. An integration takes either commits or single events. Mappings, policies, quarantine
+//! and the import log are not sent.
+
 mod answer;
 mod config;
 mod connector;
@@ -48,9 +55,13 @@ pub mod fuzzing;
 mod json;
 mod limits;
 mod receiver;
+#[cfg(feature = "send")]
+mod send;
 mod wire;
 
 pub use crate::config::ApiConfig;
 pub use crate::connector::Api;
 pub use crate::limits::RateLimit;
 pub use crate::receiver::{Arrives, BadRows, OPENAPI, Receiver, not_found};
+#[cfg(feature = "send")]
+pub use crate::send::{ApiSender, SendPhase, SendState, Target};

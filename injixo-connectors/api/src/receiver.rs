@@ -1,5 +1,7 @@
 //! The receiver: settings, routes, and the way of one request.
 
+mod commits;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
@@ -15,6 +17,7 @@ use futures::StreamExt;
 use injixo_core::model::Millis;
 use injixo_core::{Runtime, Sender};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::answer::{Refusal, answer, row_errors};
@@ -46,7 +49,7 @@ pub enum BadRows {
     RefuseAll,
 }
 
-/// Takes contact events and agent statuses by the injixo API, for a host that mounts it in its server.
+/// Takes contact events, agent statuses, and the commits of other stores by the injixo API, for a host that mounts it in its server.
 ///
 /// See the [crate](crate) for an example.
 pub struct Receiver {
@@ -56,6 +59,7 @@ pub struct Receiver {
     rate: RateLimit,
     most_bytes: usize,
     most_rows: u64,
+    most_part_bytes: usize,
     most_in_flight: usize,
     body_timeout: Duration,
     known_as: HashMap<u64, u32>,
@@ -77,6 +81,7 @@ impl Receiver {
             rate: RateLimit::default(),
             most_bytes: 4 << 20,
             most_rows: 10_000,
+            most_part_bytes: 8 << 20,
             most_in_flight: 64 << 20,
             body_timeout: Duration::from_secs(30),
             known_as: HashMap::new(),
@@ -101,6 +106,14 @@ impl Receiver {
     #[must_use]
     pub fn most_bytes(mut self, bytes: usize) -> Self {
         self.most_bytes = bytes;
+        self
+    }
+
+    /// The same with parts of another store's commits of so many bytes at most, packed as well as unpacked; 8 MiB by default. A
+    /// sender must be able to state a day of its largest queue in one part: some thirty bytes for each contact.
+    #[must_use]
+    pub fn most_part_bytes(mut self, bytes: usize) -> Self {
+        self.most_part_bytes = bytes;
         self
     }
 
@@ -136,15 +149,20 @@ impl Receiver {
 
     /// The routes below `/external-systems`, to be merged into those of the host.
     pub fn router(self) -> Router {
-        let shared =
-            Arc::new(Shared { rates: Rates::new(self.rate), memory: Memory::new(self.most_in_flight), receiver: self });
+        let shared = Arc::new(Shared {
+            rates: Rates::new(self.rate),
+            memory: Memory::new(self.most_in_flight),
+            parts: Semaphore::new(commits::AT_ONCE),
+            receiver: self,
+        });
         Router::new()
             .route("/external-systems/contact-events", any(contact_events))
             .route("/external-systems/agent-statuses", any(agent_statuses))
+            .route("/external-systems/v1/commits", any(commits::commits))
             .route("/external-systems/openapi.json", any(openapi))
             .route("/external-systems", any(not_found))
             .route("/external-systems/", any(not_found))
-            .route("/external-systems/{*rest}", any(not_found))
+            .route("/external-systems/{*rest}", any(commits::elsewhere))
             .with_state(shared)
     }
 }
@@ -154,6 +172,8 @@ struct Shared {
     receiver: Receiver,
     rates: Rates,
     memory: Arc<Memory>,
+    /// How many parts of commits may be applied at once.
+    parts: Semaphore,
 }
 
 /// The description of the API in the form of OpenAPI 3.1.
@@ -249,15 +269,10 @@ impl Shared {
         body: &mut Body,
         resource: Resource,
     ) -> Result<Response<Body>, Refusal> {
-        let sender = self.sender(headers).await?;
-        let integration = sender.integration();
-        self.rates.take(integration, Instant::now()).map_err(|wait| {
-            let message = "the key has made more requests than it may: wait as told";
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).retry_after(wait)
-        })?;
+        let sender = self.let_in(headers).await?;
         let is_packed = is_packed(headers)?;
         let key = idempotency_key(headers)?;
-        let (bytes, mut memory) = self.read(headers, body).await?;
+        let (bytes, mut memory) = self.read(headers, body, self.receiver.most_bytes).await?;
         if is_packed && !memory.more(self.receiver.most_bytes) {
             return Err(Refusal::busy());
         }
@@ -282,6 +297,16 @@ impl Shared {
         self.keep(&sender, resource, named, read).await
     }
 
+    /// Who sends, if he may for now.
+    async fn let_in(&self, headers: &HeaderMap) -> Result<Sender, Refusal> {
+        let sender = self.sender(headers).await?;
+        self.rates.take(sender.integration(), Instant::now()).map_err(|wait| {
+            let message = "the key has made more requests than it may: wait as told";
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).retry_after(wait)
+        })?;
+        Ok(sender)
+    }
+
     async fn sender(&self, headers: &HeaderMap) -> Result<Sender, Refusal> {
         let refused = |message| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
         let mut shown = headers.get_all(header::AUTHORIZATION).iter();
@@ -295,8 +320,7 @@ impl Shared {
     }
 
     /// Reads a body whole, within its bounds of size and time.
-    async fn read(&self, headers: &HeaderMap, body: &mut Body) -> Result<(Vec<u8>, Taken), Refusal> {
-        let most = self.receiver.most_bytes;
+    async fn read(&self, headers: &HeaderMap, body: &mut Body, most: usize) -> Result<(Vec<u8>, Taken), Refusal> {
         let too_large = || Refusal::too_large(format!("a body has at most {most} bytes: send less at once"));
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most as u64) {

@@ -3,12 +3,60 @@
 use injixo_model::{IntervalRow, Millis, Span, Timestamp};
 
 use super::{IntervalDiff, TimelineDiff};
-use crate::facts::{Corrupt, Fact, put, put_signed, take, take_signed};
+use crate::facts::{Corrupt, Day, Fact, put, put_signed, take, take_signed};
 
-const VERSION: u8 = 1;
+/// Written before entries named the days of their facts.
+const WITHOUT_DAYS: u8 = 1;
+const VERSION: u8 = 2;
 
-fn open(bytes: &[u8]) -> Result<&[u8], Corrupt> {
-    bytes.split_first().filter(|(version, _)| **version == VERSION).map(|(_, rest)| rest).ok_or(Corrupt)
+/// A day whose facts were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FactDay {
+    /// Whether the live source said them.
+    pub(crate) is_live: bool,
+    pub(crate) day: Day,
+}
+
+/// Begins an entry with the days whose facts changed, each named by one entry of a commit.
+fn begin(days: &[FactDay]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put(days.len() as u64, &mut out);
+    let mut last = 0;
+    for FactDay { is_live, day } in days {
+        put_signed(i64::from(*day) - last, &mut out);
+        out.push(u8::from(*is_live));
+        last = i64::from(*day);
+    }
+    out
+}
+
+/// The days that an entry begins with, and what is behind them.
+fn open(bytes: &[u8]) -> Result<(Vec<FactDay>, &[u8]), Corrupt> {
+    let (&version, mut bytes) = bytes.split_first().ok_or(Corrupt)?;
+    let mut days = Vec::new();
+    match version {
+        WITHOUT_DAYS => return Ok((days, bytes)),
+        VERSION => {}
+        _ => return Err(Corrupt),
+    }
+    let mut last = 0_i64;
+    for _ in 0..take(&mut bytes)? {
+        last = last.checked_add(take_signed(&mut bytes)?).ok_or(Corrupt)?;
+        let (&is_live, rest) = bytes.split_first().filter(|(flag, _)| **flag <= 1).ok_or(Corrupt)?;
+        bytes = rest;
+        days.push(FactDay { is_live: is_live == 1, day: Day::try_from(last).map_err(|_| Corrupt)? });
+    }
+    Ok((days, bytes))
+}
+
+/// Packs nothing but the days whose facts changed.
+pub(crate) fn encode_days(days: &[FactDay]) -> Vec<u8> {
+    begin(days)
+}
+
+/// The days whose facts changed, as an entry about intervals, a timeline or facts names them.
+pub(crate) fn decode_days(bytes: &[u8]) -> Result<Vec<FactDay>, Corrupt> {
+    open(bytes).map(|(days, _)| days)
 }
 
 fn put_instant(last: &mut Timestamp, at: Timestamp, out: &mut Vec<u8>) {
@@ -21,9 +69,9 @@ fn take_instant(last: &mut Timestamp, bytes: &mut &[u8]) -> Result<Timestamp, Co
     Ok(*last)
 }
 
-/// Packs differences of one queue.
-pub(crate) fn encode_intervals(changed: &[IntervalDiff]) -> Vec<u8> {
-    let mut out = vec![VERSION];
+/// Packs differences of one queue, with the days whose facts they come from.
+pub(crate) fn encode_intervals(changed: &[IntervalDiff], days: &[FactDay]) -> Vec<u8> {
+    let mut out = begin(days);
     let mut last = Timestamp::MIN;
     for diff in changed {
         put_instant(&mut last, diff.start, &mut out);
@@ -39,7 +87,7 @@ pub(crate) fn encode_intervals(changed: &[IntervalDiff]) -> Vec<u8> {
 
 /// What [`encode_intervals`] packed.
 pub(crate) fn decode_intervals(bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrupt> {
-    let mut bytes = open(bytes)?;
+    let (_, mut bytes) = open(bytes)?;
     let (mut changed, mut last) = (Vec::new(), Timestamp::MIN);
     while !bytes.is_empty() {
         let start = take_instant(&mut last, &mut bytes)?;
@@ -57,9 +105,9 @@ pub(crate) fn decode_intervals(bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrup
     Ok(changed)
 }
 
-/// Packs differences of the timeline of one agent.
-pub(crate) fn encode_timeline(changed: &[TimelineDiff]) -> Vec<u8> {
-    let mut out = vec![VERSION];
+/// Packs differences of the timeline of one agent, with the days whose facts they come from.
+pub(crate) fn encode_timeline(changed: &[TimelineDiff], days: &[FactDay]) -> Vec<u8> {
+    let mut out = begin(days);
     let mut last = Timestamp::MIN;
     for diff in changed {
         put_instant(&mut last, diff.from, &mut out);
@@ -78,7 +126,7 @@ pub(crate) fn encode_timeline(changed: &[TimelineDiff]) -> Vec<u8> {
 
 /// What [`encode_timeline`] packed.
 pub(crate) fn decode_timeline(bytes: &[u8]) -> Result<Vec<TimelineDiff>, Corrupt> {
-    let mut bytes = open(bytes)?;
+    let (_, mut bytes) = open(bytes)?;
     let (mut changed, mut last) = (Vec::new(), Timestamp::MIN);
     while !bytes.is_empty() {
         let from = take_instant(&mut last, &mut bytes)?;
@@ -139,7 +187,15 @@ mod tests {
             IntervalDiff { start: at(90_000), end: at(90_900), before: Some(measures), after: None },
             IntervalDiff { start: at(1_800), end: at(2_700), before: Some(measures), after: Some(Measures::default()) },
         ];
-        assert_eq!(decode_intervals(&encode_intervals(&changed)), Ok(changed.to_vec()));
+        let days = [(false, 19_800), (true, 19_800), (false, 19_799)].map(|(is_live, day)| FactDay { is_live, day });
+        let bytes = encode_intervals(&changed, &days);
+        assert_eq!(decode_intervals(&bytes), Ok(changed.to_vec()));
+        assert_eq!(decode_days(&bytes), Ok(days.to_vec()));
+        assert_eq!(decode_days(&encode_days(&days)), Ok(days.to_vec()));
+        assert_eq!(decode_days(&[WITHOUT_DAYS, 9]), Ok(Vec::new()));
+        for cut in 0..bytes.len() {
+            let _ = decode_days(&bytes[..cut]);
+        }
         assert_eq!(decode_intervals(&[]), Err(Corrupt));
         let span = |start, status, end: Option<i64>| Span { start: at(start), status, end: end.map(at) };
         let changed = [
@@ -151,8 +207,9 @@ mod tests {
             },
             TimelineDiff { from: at(30), to: None, before: vec![span(30, 4, None)], after: vec![] },
         ];
-        assert_eq!(decode_timeline(&encode_timeline(&changed)), Ok(changed.to_vec()));
-        let bytes = encode_timeline(&changed);
+        let bytes = encode_timeline(&changed, &days);
+        assert_eq!(decode_timeline(&bytes), Ok(changed.to_vec()));
+        assert_eq!(decode_days(&bytes), Ok(days.to_vec()));
         for cut in 0..bytes.len() {
             // A cut entry may read as a shorter one, but never past its bytes.
             let _ = decode_timeline(&bytes[..cut]);

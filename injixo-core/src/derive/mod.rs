@@ -8,7 +8,8 @@ mod intervals;
 mod timelines;
 
 pub(crate) use codec::{
-    QueueState, decode_intervals, decode_queue, decode_timeline, encode_intervals, encode_queue, encode_timeline,
+    FactDay, QueueState, decode_days, decode_intervals, decode_queue, decode_timeline, encode_days, encode_intervals,
+    encode_queue, encode_timeline,
 };
 pub(crate) use intervals::{Counted, IntervalDiff, cells, difference};
 pub(crate) use timelines::{NO_STATUS, TimelineDiff, cut, difference_of, layered};

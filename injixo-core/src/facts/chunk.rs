@@ -7,7 +7,8 @@ use super::replace::Change;
 use super::{Day, day_start};
 
 /// Which part of a cut instant a list holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Side {
     /// The list ends there: it may lack what its successor holds.
     Ends,
@@ -43,6 +44,27 @@ impl<F: Fact> Chunk<F> {
     /// Holds facts that are sorted by start.
     pub(crate) const fn of(settled: Vec<F>) -> Self {
         Self { settled, edges: Vec::new(), reach: Coverage::new() }
+    }
+
+    /// Holds what another chunk held: facts sorted by start, sides with their facts, and the time reached across.
+    pub(crate) fn assembled(settled: Vec<F>, sides: Vec<(Timestamp, Side, Vec<F>)>, reach: Coverage) -> Self {
+        let edges = sides.into_iter().map(|(at, side, facts)| Edge { at, side, facts }).collect();
+        Self { settled, edges, reach }
+    }
+
+    /// The facts of no cut instant, sorted by start.
+    pub(crate) fn settled(&self) -> &[F] {
+        &self.settled
+    }
+
+    /// The sides of cut instants, sorted by instant, in the order in which they were stated.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = (Timestamp, Side, &[F])> {
+        self.edges.iter().map(|edge| (edge.at, edge.side, edge.facts.as_slice()))
+    }
+
+    /// The time that lists have reached across.
+    pub(crate) const fn reach(&self) -> &Coverage {
+        &self.reach
     }
 
     pub(crate) fn is_empty(&self) -> bool {

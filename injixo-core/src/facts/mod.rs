@@ -17,7 +17,7 @@ mod chunk;
 mod codec;
 mod replace;
 
-pub(crate) use chunk::Chunk;
+pub(crate) use chunk::{Chunk, Side};
 pub(crate) use codec::{Corrupt, Fact, put, put_signed, take, take_signed};
 pub(crate) use replace::{Change, ListScope, apply_list, apply_rows, apply_window, same_begin};
 
@@ -26,7 +26,7 @@ use injixo_model::{Timestamp, Window};
 /// A UTC day, counted from 1970-01-01.
 pub(crate) type Day = i32;
 
-const DAY_MILLIS: i64 = 86_400_000;
+pub(crate) const DAY_MILLIS: i64 = 86_400_000;
 
 /// The UTC day on which `instant` lies.
 pub(crate) fn day_of(instant: Timestamp) -> Day {

@@ -10,7 +10,7 @@ use super::job::{Job, Scope};
 use super::subjects::Subjects;
 use super::{FactCounts, ImportReport, NamedDays, Rejections, SeenStatus, Staged, StagedFacts, Target};
 use crate::connector::{Context, Form};
-use crate::derive::{QueueState, encode_queue};
+use crate::derive::{QueueState, encode_days, encode_queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::facts::Day;
 use crate::plan::{QUARTER, floor};
@@ -159,7 +159,7 @@ pub(crate) async fn commit(
 }
 
 /// Tells readers which queues are new, and which are called otherwise than before.
-pub(super) fn announce(job: &mut Job<'_>, queues: &Subjects, before: &BTreeMap<u32, Option<String>>) {
+pub(crate) fn announce(job: &mut Job<'_>, queues: &Subjects, before: &BTreeMap<u32, Option<String>>) {
     let state = |name: Option<&String>| QueueState { name: name.cloned(), is_active: true };
     let added: BTreeSet<u32> = queues.added().iter().copied().collect();
     for (id, name) in queues.current_names() {
@@ -168,6 +168,9 @@ pub(super) fn announce(job: &mut Job<'_>, queues: &Subjects, before: &BTreeMap<u
         } else if before.get(&id) != Some(&name) {
             let old = state(before.get(&id).and_then(Option::as_ref));
             job.enter(id, FeedKind::Queue, 1, encode_queue(Some(&old), &state(name.as_ref())));
+        } else if queues.renamed().contains(&id) {
+            // It is called as before: only those are told who want to know what it was called when.
+            job.enter(id, FeedKind::Facts, 1, encode_days(&[]));
         }
     }
 }

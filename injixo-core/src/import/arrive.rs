@@ -115,6 +115,7 @@ impl Job<'_> {
         self.notes.add_cells(changed);
         let sums: Vec<(Timestamp, Measures)> = sums.into_iter().collect();
         self.keep(subject, Layer::Sums, day, &Chunk::of(rows(&sums, grid)));
+        self.touch(day);
         self.change.added += contacts.len() as u64;
         let first = stored.remove(&(subject, Layer::Arrived1, day)).unwrap_or_default();
         self.join(subject, day, contacts, first).await?;
@@ -157,7 +158,7 @@ impl Job<'_> {
     }
 
     /// Writes what arrived at queues on some days into the one chunk of each day, in which it changes nothing.
-    pub(super) async fn fold(&mut self, queues: &[u32], from: Day, to: Day) -> Result<()> {
+    pub(crate) async fn fold(&mut self, queues: &[u32], from: Day, to: Day) -> Result<()> {
         for queues in queues.chunks(CHUNKS_AT_ONCE) {
             let range = |subject: &u32| ChunkRange { subject: *subject, layer: Layer::Sums, from, to };
             let ranges: Vec<ChunkRange> = queues.iter().map(range).collect();

@@ -10,7 +10,9 @@ use super::corrupt;
 use super::live::by_day;
 use super::stage::Sorted;
 use super::subjects::Subjects;
-use crate::derive::{Counted, IntervalDiff, cells, difference, encode_intervals, encode_timeline};
+use crate::derive::{
+    Counted, FactDay, IntervalDiff, cells, difference, encode_days, encode_intervals, encode_timeline,
+};
 use crate::error::Result;
 use crate::facts::{
     Change, Chunk, Corrupt, Day, Fact, ListScope, apply_list, apply_rows, apply_window, day_of, day_start,
@@ -27,7 +29,7 @@ const CELLS_AT_ONCE: usize = 4_096;
 /// For which days a list speaks about each of its subjects.
 pub(crate) struct Scope<'a> {
     pub(crate) first_last: Option<(Timestamp, Timestamp)>,
-    pub(crate) days: &'a [NamedDays],
+    pub(super) days: &'a [NamedDays],
     pub(crate) zone: &'a Zone,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct Job<'a> {
     pub(super) out: Vec<StoredChunk>,
     pub(super) grids: HashMap<u32, Grid>,
     pub(super) notes: Notes,
+    /// The days of the subject at hand whose facts are written and that no entry of the feed names yet.
+    pub(super) touched: Vec<FactDay>,
     pub(super) feed: Vec<FeedEntry>,
     pub(super) tables: Vec<TableChange>,
 }
@@ -152,6 +156,7 @@ impl<'a> Job<'a> {
             out: Vec::new(),
             grids: HashMap::new(),
             notes: Notes::default(),
+            touched: Vec::new(),
             feed: Vec::new(),
             tables: Vec::new(),
         }
@@ -326,6 +331,41 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Puts the facts that another store holds on some days of a subject in place of those that are here: of each day all of them.
+    pub(crate) async fn mirror<F: Derives>(
+        &mut self,
+        subjects: &Subjects,
+        subject: u32,
+        layer: Layer,
+        days: BTreeMap<Day, Chunk<F>>,
+    ) -> Result<()> {
+        // Whether there is a live source is not known here, only what it said.
+        (self.layer, self.has_live) = (layer, Some(true));
+        let mut days = days.into_iter().peekable();
+        while let Some((first, chunk)) = days.next() {
+            let (mut chunks, mut last, mut stated) = (BTreeMap::from([(first, chunk)]), first, 0);
+            while chunks.len() < CHUNKS_AT_ONCE
+                && let Some((day, chunk)) = days.next_if(|next| i64::from(next.0) - i64::from(last) < 32)
+            {
+                last = day;
+                stated += chunk.settled().len();
+                chunks.insert(day, chunk);
+            }
+            let range = ChunkRange { subject, layer, from: first, to: last };
+            let held = self.load::<F>(&[range]).await?;
+            let before = held.into_iter().map(|((_, day), (bytes, chunk))| (day, (bytes, chunk.facts())));
+            let before = before.filter(|(day, _)| chunks.contains_key(day)).collect();
+            self.put(subjects, subject, chunks, before, stated).await?;
+        }
+        Ok(())
+    }
+
+    /// The days of a range for which a chunk is kept.
+    pub(crate) async fn days_between(&mut self, range: ChunkRange) -> Result<Vec<Day>> {
+        self.flush().await?;
+        Ok(self.transaction.chunks(&[range]).await?.into_iter().map(|chunk| chunk.day).collect())
+    }
+
     pub(super) async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
         let mut held = HashMap::new();
         for StoredChunk { subject, day, bytes, .. } in self.transaction.chunks(ranges).await? {
@@ -360,11 +400,20 @@ impl<'a> Job<'a> {
             changed += change.added + change.replaced;
             self.change = self.change.plus(Change { unchanged: 0, ..change });
             self.out.push(StoredChunk { subject, layer: self.layer, day, bytes });
+            self.touch(day);
             days.push(DayFacts { day, old, new });
         }
         self.change.unchanged += (stated as u64).saturating_sub(changed);
         self.derive(subjects, subject, days).await?;
         if self.out.len() >= CHUNKS_AT_ONCE { self.flush().await } else { Ok(()) }
+    }
+
+    /// Notes that the facts of a day of the subject at hand are written.
+    pub(super) fn touch(&mut self, day: Day) {
+        let touched = FactDay { is_live: self.layer == Layer::Live, day };
+        if self.touched.last() != Some(&touched) {
+            self.touched.push(touched);
+        }
     }
 
     /// Notes how what is derived from some days of a subject differs.
@@ -422,14 +471,15 @@ impl<'a> Job<'a> {
     }
 
     /// Hands over what was noted of a subject.
-    pub(super) async fn finish_subject(&mut self, subjects: &Subjects, subject: u32) -> Result<()> {
+    pub(crate) async fn finish_subject(&mut self, subjects: &Subjects, subject: u32) -> Result<()> {
         self.finish_cells(subject).await?;
         let touched = std::mem::take(&mut self.notes.spans);
         if let Some(agent) = subjects.get(subject).filter(|_| !touched.is_empty()) {
             let has_live = self.has_live().await?;
             let changed = timeline_changes(self.transaction, agent, self.layer, &touched, has_live).await?;
             if !changed.is_empty() {
-                self.enter(subject, FeedKind::Timeline, changed.len(), encode_timeline(&changed));
+                let days = std::mem::take(&mut self.touched);
+                self.enter(subject, FeedKind::Timeline, changed.len(), encode_timeline(&changed, &days));
             }
             if self.transaction.keeps_tables() {
                 self.tables.extend(changed.into_iter().map(|diff| TableChange::Timeline {
@@ -439,6 +489,10 @@ impl<'a> Job<'a> {
                     pieces: diff.after,
                 }));
             }
+        }
+        let unnamed = std::mem::take(&mut self.touched);
+        if !unnamed.is_empty() {
+            self.enter(subject, FeedKind::Facts, 1, encode_days(&unnamed));
         }
         if self.feed.len() >= CHUNKS_AT_ONCE { self.flush_feed().await } else { Ok(()) }
     }
@@ -459,7 +513,8 @@ impl<'a> Job<'a> {
         if changed.is_empty() {
             return Ok(());
         }
-        self.enter(subject, FeedKind::Intervals, changed.len(), encode_intervals(&changed));
+        let days = std::mem::take(&mut self.touched);
+        self.enter(subject, FeedKind::Intervals, changed.len(), encode_intervals(&changed, &days));
         if self.transaction.keeps_tables() {
             self.tables.extend(changed.into_iter().map(|diff| TableChange::Interval {
                 queue: subject,
@@ -478,7 +533,7 @@ impl<'a> Job<'a> {
         self.feed.push(FeedEntry { revision: 0, count, at, integration, subject, kind, bytes });
     }
 
-    pub(super) async fn flush(&mut self) -> Result<()> {
+    pub(crate) async fn flush(&mut self) -> Result<()> {
         let out = std::mem::take(&mut self.out);
         self.transaction.put_chunks(&out).await
     }

@@ -10,6 +10,7 @@ use super::job::Job;
 use super::subjects::Subjects;
 use crate::connector::{Form, Stream};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::is_filled_by_parts;
 use crate::facts::Change;
 use crate::runtime::keys::{Sender, digest_of};
 use crate::store::{ImportRecord, IntegrationRecord, IntegrationState, Store, StreamId, SubjectKind, Transaction};
@@ -49,6 +50,12 @@ pub(crate) async fn receive(store: &dyn Store, now: Timestamp, requests: &[Reque
                 None => wanted.push((index, &requests[index].events)),
             }
         }
+        if !wanted.is_empty() && is_filled_by_parts(&mut *transaction, id).await? {
+            for (index, _) in wanted.drain(..) {
+                let message = "another store tells all that the integration holds: it takes no single events";
+                answers[index] = Some(Err(Error::new(ErrorKind::Unsupported, message)));
+            }
+        }
         let Some(record) = record.filter(|_| !wanted.is_empty()) else { continue };
         for stream in [Stream::Contacts, Stream::Statuses] {
             let wanted: Vec<_> = wanted.iter().filter(|(_, events)| events.stream() == stream).copied().collect();
@@ -66,7 +73,7 @@ pub(crate) async fn receive(store: &dyn Store, now: Timestamp, requests: &[Reque
 }
 
 /// Why requests for an integration are not taken.
-fn refusal(record: Option<&IntegrationRecord>, is_old_key: bool) -> Option<Error> {
+pub(crate) fn refusal(record: Option<&IntegrationRecord>, is_old_key: bool) -> Option<Error> {
     let state = record.map(|record| record.state);
     match state {
         None => Some(Error::new(ErrorKind::NotFound, "the integration is not in the store any more")),

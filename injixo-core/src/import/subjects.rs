@@ -15,6 +15,7 @@ pub(crate) struct Subjects {
     known: HashMap<(String, Channel), u32>,
     by_id: BTreeMap<u32, (Subject, bool)>,
     added: Vec<u32>,
+    renamed: Vec<u32>,
 }
 
 impl Subjects {
@@ -22,7 +23,7 @@ impl Subjects {
         let subjects = transaction.subjects(integration, kind).await?;
         let known = subjects.iter().map(|subject| ((subject.external.clone(), subject.channel), subject.id)).collect();
         let by_id = subjects.into_iter().map(|subject| (subject.id, (subject, false))).collect();
-        Ok(Self { kind, known, by_id, added: Vec::new() })
+        Ok(Self { kind, known, by_id, added: Vec::new(), renamed: Vec::new() })
     }
 
     /// The ids of the named subjects, which are added where they are new.
@@ -71,6 +72,52 @@ impl Subjects {
         Ok(resolved)
     }
 
+    /// Takes what another store knows of subjects of this kind, which are added where they are new; returns their numbers.
+    pub(crate) async fn take_over(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        integration: u32,
+        told: Vec<Subject>,
+    ) -> Result<Vec<u32>> {
+        let is_new = |subject: &&Subject| !self.known.contains_key(&(subject.external.clone(), subject.channel));
+        let new: Vec<Subject> = told.iter().filter(is_new).cloned().collect();
+        let ids = transaction.add_subjects(integration, &new).await?;
+        self.added.extend(&ids);
+        for (id, subject) in ids.into_iter().zip(new) {
+            self.known.insert((subject.external.clone(), subject.channel), id);
+            self.by_id.insert(id, (Subject { id, ..subject }, false));
+        }
+        let mut numbers = Vec::with_capacity(told.len());
+        for subject in told {
+            let id = self.known.get(&(subject.external.clone(), subject.channel)).copied().unwrap_or(0);
+            numbers.push(id);
+            let Some((held, is_changed)) = self.by_id.get_mut(&id) else { continue };
+            if held.row_minutes != subject.row_minutes {
+                let message =
+                    "the queue holds another kind of data here, or rows of another length: send to another integration";
+                return Err(Error::new(ErrorKind::DataInvalid, message).with("queue", &subject.external));
+            }
+            let merged = Subject {
+                id,
+                first: held.first.min(subject.first),
+                last: held.last.max(subject.last),
+                longest: held.longest.max(subject.longest),
+                ..subject
+            };
+            if merged != *held {
+                if merged.names != held.names {
+                    self.renamed.push(id);
+                }
+                (*held, *is_changed) = (merged, true);
+            }
+        }
+        Ok(numbers)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Subject> {
+        self.by_id.values().map(|(subject, _)| subject)
+    }
+
     /// Whether a queue holds ready-made rows.
     pub(crate) fn holds_rows(&self, name: &(String, Channel)) -> bool {
         self.known.get(name).and_then(|id| self.get(*id)).is_some_and(|queue| queue.row_minutes > 0)
@@ -89,6 +136,11 @@ impl Subjects {
         &self.added
     }
 
+    /// Those whose names were changed by this import, now or in the past.
+    pub(crate) fn renamed(&self) -> &[u32] {
+        &self.renamed
+    }
+
     /// What each is called now, where that is not its identifier.
     pub(crate) fn current_names(&self) -> BTreeMap<u32, Option<String>> {
         let name = |subject: &Subject| subject.names.last().map(|(_, name)| name.clone());
@@ -104,8 +156,11 @@ impl Subjects {
         for (id, called) in by_id {
             if let Some((subject, is_changed)) = self.by_id.get_mut(&id) {
                 let names = renamed(&subject.names, &subject.external, subject.last, called);
-                *is_changed |= names != subject.names;
-                subject.names = names;
+                if names != subject.names {
+                    *is_changed = true;
+                    subject.names = names;
+                    self.renamed.push(id);
+                }
             }
         }
     }

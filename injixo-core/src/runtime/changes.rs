@@ -15,7 +15,7 @@ use crate::store::{FeedEntry, FeedKind, Subject, SubjectKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// Its number. Whoever has seen it goes on with [`Runtime::changes`] from here.
+    /// Its number, greater than that of every change before. Whoever has seen it goes on with [`Runtime::changes`] from here.
     pub revision: u64,
     /// When it was committed.
     pub at: Timestamp,
@@ -150,9 +150,8 @@ impl Changes {
     ///
     /// Whatever the store reports; calling it again goes on where it was.
     pub async fn try_next(&mut self) -> Result<Option<Change>> {
-        if self.waiting.is_empty() {
-            self.read().await?;
-        }
+        // Entries may hold nothing that readers see.
+        while self.waiting.is_empty() && self.read().await? {}
         let next = self.waiting.pop_front();
         if let Some(next) = &next {
             self.after = next.revision;
@@ -160,9 +159,12 @@ impl Changes {
         Ok(next)
     }
 
-    async fn read(&mut self) -> Result<()> {
+    /// Reads on; whether there was anything.
+    async fn read(&mut self) -> Result<bool> {
         let mut transaction = self.runtime.store.read().await?;
-        for entry in transaction.feed(self.after, ENTRIES_AT_ONCE).await? {
+        let entries = transaction.feed(self.after, ENTRIES_AT_ONCE).await?;
+        let is_any = !entries.is_empty();
+        for entry in entries {
             for kind in kinds(entry.kind) {
                 if !self.names.knows(&entry, *kind) {
                     self.names.learn(transaction.subjects(entry.integration, *kind).await?);
@@ -170,8 +172,11 @@ impl Changes {
             }
             let changes = self.names.changes(&entry)?;
             self.waiting.extend(changes.into_iter().filter(|change| change.revision > self.after));
+            if self.waiting.is_empty() {
+                self.after = self.after.max(entry.revision + u64::from(entry.count) - 1);
+            }
         }
-        Ok(())
+        Ok(is_any)
     }
 }
 
@@ -179,6 +184,7 @@ fn kinds(kind: FeedKind) -> &'static [SubjectKind] {
     match kind {
         FeedKind::Queue | FeedKind::Intervals => &[SubjectKind::Queue],
         FeedKind::Timeline => &[SubjectKind::Agent, SubjectKind::Status],
+        FeedKind::Facts => &[],
     }
 }
 
@@ -211,6 +217,7 @@ impl Names {
         let queue = || subject.map(|subject| QueueKey::new(subject.external.clone(), subject.channel));
         let unknown = || corrupt(Corrupt);
         let what: Vec<What> = match entry.kind {
+            FeedKind::Facts => Vec::new(),
             FeedKind::Queue => {
                 let (_, after) = decode_queue(&entry.bytes).map_err(corrupt)?;
                 let queue = queue().ok_or_else(unknown)?;

@@ -13,7 +13,7 @@ mod integration;
 pub(crate) mod keys;
 mod lane;
 mod mapping;
-mod query;
+pub(crate) mod query;
 mod receive;
 mod service;
 mod status;
@@ -220,13 +220,31 @@ impl Runtime {
         Context::new(Arc::clone(&self.clock)).permitted_by(Arc::new(permits))
     }
 
+    /// What may be used for work that is no import: the runtime's clock, and permits of its store.
+    pub fn plain_context(&self) -> Context {
+        self.context(None)
+    }
+
     /// The time by which is planned: the store's, where it has one.
     async fn now(&self) -> Result<Timestamp> {
         Ok(self.store.read().await?.now().await?.unwrap_or_else(|| self.clock.now()))
     }
 
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn its_clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Changes when this process has committed something.
+    pub(crate) fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.committed.subscribe()
+    }
+
     /// Tells whoever waits for commits that there was one.
-    fn committed(&self) {
+    pub(crate) fn committed(&self) {
         self.shared.committed.send_modify(|count| *count += 1);
     }
 

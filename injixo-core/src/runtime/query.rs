@@ -486,7 +486,7 @@ impl Runtime {
 }
 
 /// The integration that is meant.
-pub(super) async fn meant(transaction: &mut dyn Transaction, wanted: &IntegrationRef) -> Result<IntegrationRecord> {
+pub(crate) async fn meant(transaction: &mut dyn Transaction, wanted: &IntegrationRef) -> Result<IntegrationRecord> {
     match &wanted.0 {
         Meant::Name(name) => integration(transaction, name).await,
         Meant::Id(id) => transaction.integration_by_id(*id).await?.ok_or_else(|| {

@@ -11,6 +11,7 @@ use super::budget;
 use super::lane::{LONGEST_WAIT, LaneState, begin_of, is_back_fill, policy_of, stream_of, stream_policy};
 use crate::connector::{Budget, Connector, Context, Limits, Permit, Stream};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange;
 use crate::import::{self, Answer, Guard, Read, Target, WindowSource};
 use crate::plan::{
     LONG_REQUEST, Plan, Policy, QUARTER, Situation, StreamPolicy, Task, Why, ceil, compacted, halves, last_piece,
@@ -162,6 +163,7 @@ impl Runtime {
             };
             let joined: Vec<Covered> = fewer.iter().filter(is_new).copied().collect();
             transaction.put_coverage(stream, &joined).await?;
+            exchange::note_joined(transaction, stream.integration, &joined).await?;
         }
         Ok(fewer)
     }

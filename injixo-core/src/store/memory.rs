@@ -1,6 +1,7 @@
 //! A store that lives as long as the process, for tests and for work without a file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,9 +9,9 @@ use injixo_model::{RejectedRow, Timestamp, Window};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
-    ChunkRange, Covered, FeedEntry, ImportRecord, IntegrationRecord, IntegrationState, Lane, Layer, Lease, MappedKind,
-    MappingRecord, RangeRecord, Store, StoredChunk, StreamId, Subject, SubjectKind, Transaction, WorkRecord,
-    last_named, name_taken, trimmed,
+    ChunkRange, Covered, FeedEntry, ImportRecord, ImportedSince, IntegrationRecord, IntegrationState, Lane, Layer,
+    Lease, MappedKind, MappingRecord, RangeRecord, Store, StoredChunk, StreamId, Subject, SubjectKind, Transaction,
+    WorkRecord, last_named, name_taken, trimmed,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -35,6 +36,7 @@ struct Tables {
     /// The same work by lane and the instant at which it can be claimed.
     claims: BTreeMap<(Lane, Timestamp, u32), ()>,
     credentials: BTreeMap<String, String>,
+    memos: BTreeMap<String, Vec<u8>>,
     mappings: BTreeMap<(u32, MappedKind, String), MappingRecord>,
     /// By the last revision that an entry holds.
     feed: BTreeMap<u64, FeedEntry>,
@@ -219,6 +221,18 @@ impl Transaction for MemoryTransaction {
         Ok(found)
     }
 
+    async fn coverage_of_all(&mut self, stream: StreamId, window: Window) -> Result<Vec<Covered>> {
+        let from = (stream, None, Timestamp::from_millis(i64::MIN));
+        let of_stream = self.tables.coverage.range(from..).take_while(|(key, _)| key.0 == stream);
+        Ok(of_stream.map(|(_, held)| *held).filter(|held| held.window.intersection(window).is_some()).collect())
+    }
+
+    async fn clear_coverage(&mut self, stream: StreamId) -> Result<()> {
+        let keys: Vec<_> = self.tables.coverage.keys().filter(|key| key.0 == stream).copied().collect();
+        keys.into_iter().for_each(|key| self.set(|tables| &mut tables.coverage, key, None));
+        Ok(())
+    }
+
     async fn put_coverage(&mut self, stream: StreamId, covered: &[Covered]) -> Result<()> {
         for newer in covered {
             let mut older = self.coverage(stream, newer.subject, newer.window).await?;
@@ -271,6 +285,21 @@ impl Transaction for MemoryTransaction {
         let imports = self.tables.imports.values().rev();
         let of_integration = imports.filter(|import| import.stream.integration == integration);
         Ok(of_integration.take(limit as usize).cloned().collect())
+    }
+
+    async fn imported_since(&mut self, integration: u32, after: u64) -> Result<Vec<ImportedSince>> {
+        let mut since: BTreeMap<StreamId, ImportedSince> = BTreeMap::new();
+        let imports = self.tables.imports.range(after.saturating_add(1)..).map(|(_, import)| import);
+        for import in imports.filter(|import| import.stream.integration == integration) {
+            let (stream, last) = (import.stream, import.id);
+            let held = since.entry(stream).or_insert(ImportedSince { stream, window: None, last });
+            held.last = last;
+            held.window = match (held.window, import.window) {
+                (Some(a), Some(b)) => Window::new(a.from().min(b.from()), a.to().max(b.to())).ok(),
+                (a, b) => a.or(b),
+            };
+        }
+        Ok(since.into_values().collect())
     }
 
     async fn add_import(&mut self, import: &ImportRecord) -> Result<u64> {
@@ -393,6 +422,23 @@ impl Transaction for MemoryTransaction {
 
     async fn put_credential(&mut self, key: &str, state: &str) -> Result<()> {
         self.set(|tables| &mut tables.credentials, key.to_owned(), Some(state.to_owned()));
+        Ok(())
+    }
+
+    async fn memo(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.tables.memos.get(name).cloned())
+    }
+
+    async fn memos(&mut self, prefix: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        let behind = (Bound::Excluded(after.max(prefix)), Bound::Unbounded);
+        let named = self.tables.memos.range::<str, _>(behind).take_while(|(name, _)| name.starts_with(prefix));
+        Ok(named.take(limit as usize).map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    async fn put_memos(&mut self, memos: &[(String, Option<Vec<u8>>)]) -> Result<()> {
+        for (name, value) in memos {
+            self.set(|tables| &mut tables.memos, name.clone(), value.clone());
+        }
         Ok(())
     }
 

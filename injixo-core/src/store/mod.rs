@@ -25,9 +25,9 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
 pub use self::records::{
-    ChunkRange, Covered, FeedEntry, FeedKind, ImportRecord, IntegrationRecord, IntegrationState, Lane, Layer, Lease,
-    MappedKind, MappingRecord, RangeKind, RangeRecord, StoredChunk, StreamId, Subject, SubjectKind, TableChange,
-    WorkRecord,
+    ChunkRange, Covered, FeedEntry, FeedKind, ImportRecord, ImportedSince, IntegrationRecord, IntegrationState, Lane,
+    Layer, Lease, MappedKind, MappingRecord, RangeKind, RangeRecord, StoredChunk, StreamId, Subject, SubjectKind,
+    TableChange, WorkRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
@@ -116,6 +116,13 @@ pub trait Transaction: Debug + Send {
     /// for each.
     async fn coverage(&mut self, stream: StreamId, subject: Option<u32>, window: Window) -> Result<Vec<Covered>>;
 
+    /// What is covered of a stream within `window` for all of its subjects and for each; sorted by subject, all of them first,
+    /// and by start.
+    async fn coverage_of_all(&mut self, stream: StreamId, window: Window) -> Result<Vec<Covered>>;
+
+    /// Forgets everything that is covered of a stream.
+    async fn clear_coverage(&mut self, stream: StreamId) -> Result<()>;
+
     /// Sets what is covered by a later read: within `window` it replaces what was noted for the same subject.
     async fn put_coverage(&mut self, stream: StreamId, covered: &[Covered]) -> Result<()>;
 
@@ -139,6 +146,9 @@ pub trait Transaction: Debug + Send {
 
     /// The newest imports of an integration, newest first.
     async fn imports(&mut self, integration: u32, limit: u32) -> Result<Vec<ImportRecord>>;
+
+    /// What was imported of each stream of an integration by imports with greater numbers than `after`, where there are any.
+    async fn imported_since(&mut self, integration: u32, after: u64) -> Result<Vec<ImportedSince>>;
 
     /// Notes an import and returns its id.
     async fn add_import(&mut self, import: &ImportRecord) -> Result<u64>;
@@ -211,6 +221,16 @@ pub trait Transaction: Debug + Send {
 
     /// Sets what is remembered for a credential.
     async fn put_credential(&mut self, key: &str, state: &str) -> Result<()>;
+
+    /// What the engine remembers under a name.
+    async fn memo(&mut self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// What it remembers under names that begin with `prefix` and lie behind `after`, sorted by name byte by byte; `limit` of them
+    /// at most.
+    async fn memos(&mut self, prefix: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<u8>)>>;
+
+    /// Sets what it remembers under names; without bytes it forgets.
+    async fn put_memos(&mut self, memos: &[(String, Option<Vec<u8>>)]) -> Result<()>;
 
     // What people and readers see.
 

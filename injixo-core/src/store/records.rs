@@ -103,6 +103,8 @@ pub enum Layer {
     Arrived4,
     /// See `Arrived2`; it takes any number.
     Arrived5,
+    /// What was sent to a system that takes single events only.
+    Sent,
 }
 
 impl Layer {
@@ -210,6 +212,17 @@ pub struct ImportRecord {
     pub gone: u64,
 }
 
+/// What was imported of a stream since some import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedSince {
+    /// What was imported.
+    pub stream: StreamId,
+    /// From where to where the imports reach, all together; `None` where none of them says.
+    pub window: Option<Window>,
+    /// The number of the last one.
+    pub last: u64,
+}
+
 /// Kinds of work on an integration; of each kind one piece is done at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
@@ -284,6 +297,8 @@ pub enum FeedKind {
     Intervals,
     /// Stretches of the timeline of an agent.
     Timeline,
+    /// Facts of a queue or agent, or the names that a queue had, of which readers see nothing different.
+    Facts,
 }
 
 /// Changes of one subject that became visible together.

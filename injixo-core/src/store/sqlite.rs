@@ -29,7 +29,8 @@ impl fmt::Debug for SqliteStore {
 }
 
 /// The steps from an empty file to the present schema; a step is never changed once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("sqlite/0001.sql"), include_str!("sqlite/0002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("sqlite/0001.sql"), include_str!("sqlite/0002.sql"), include_str!("sqlite/0003.sql")];
 
 impl SqliteStore {
     /// Opens the file, or makes it.

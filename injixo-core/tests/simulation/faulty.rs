@@ -281,6 +281,24 @@ impl Transaction for Faulty {
     async fn put_credential(&mut self, key: &str, state: &str) -> Result<()> {
         self.inner().put_credential(key, state).await
     }
+    async fn memo(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.inner().memo(name).await
+    }
+    async fn memos(&mut self, prefix: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        self.inner().memos(prefix, after, limit).await
+    }
+    async fn put_memos(&mut self, memos: &[(String, Option<Vec<u8>>)]) -> Result<()> {
+        self.inner().put_memos(memos).await
+    }
+    async fn coverage_of_all(&mut self, stream: StreamId, window: Window) -> Result<Vec<Covered>> {
+        self.inner().coverage_of_all(stream, window).await
+    }
+    async fn clear_coverage(&mut self, stream: StreamId) -> Result<()> {
+        self.inner().clear_coverage(stream).await
+    }
+    async fn imported_since(&mut self, integration: u32, after: u64) -> Result<Vec<ImportedSince>> {
+        self.inner().imported_since(integration, after).await
+    }
     async fn mappings(&mut self, integration: u32) -> Result<Vec<MappingRecord>> {
         self.inner().mappings(integration).await
     }

@@ -248,7 +248,7 @@ pub fn assert_covered(checklist: &[(&str, &[&str])], sources: &[&str]) {
         assert!(!tests.is_empty(), "{what} has no test");
         for test in *tests {
             let is_there = |source: &&str| source.contains(&format!("async fn {test}()"));
-            assert!(sources.iter().any(|source| is_there(source)), "{what}: there is no test {test}");
+            assert!(sources.iter().any(is_there), "{what}: there is no test {test}");
         }
     }
 }

@@ -109,6 +109,23 @@ pub(super) async fn coverage<D: Driver>(
     Ok(found)
 }
 
+pub(super) async fn coverage_of_all<D: Driver>(db: &mut D, stream: StreamId, window: Window) -> Result<Vec<Covered>> {
+    let statement = "SELECT from_, to_, read_at, subject FROM coverage
+        WHERE integration = $1 AND stream = $2 AND from_ < $4 AND to_ > $3 ORDER BY subject, from_";
+    let values = values![stream.integration, stream.stream as i64, window.from(), window.to()];
+    let covered = |row: &D::Row| {
+        let subject: u32 = row.number(3)?;
+        Ok(Covered { subject: (subject > 0).then_some(subject), window: row.window(0)?, read_at: row.instant(2)? })
+    };
+    db.query(statement.into(), values).await?.iter().map(covered).collect()
+}
+
+pub(super) async fn clear_coverage<D: Driver>(db: &mut D, stream: StreamId) -> Result<()> {
+    let statement = "DELETE FROM coverage WHERE integration = $1 AND stream = $2";
+    db.execute(statement.into(), values![stream.integration, stream.stream as i64]).await?;
+    Ok(())
+}
+
 pub(super) async fn put_coverage<D: Driver>(db: &mut D, stream: StreamId, covered: &[Covered]) -> Result<()> {
     let StreamId { integration, stream } = stream;
     for newer in covered {

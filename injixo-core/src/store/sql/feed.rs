@@ -74,7 +74,7 @@ pub(super) async fn entries<D: Driver>(db: &mut D, after: u64, limit: u32) -> Re
             at: Timestamp::from_millis(row.int(2)?),
             integration: row.number(3)?,
             subject: row.number(4)?,
-            kind: row.choice(5, &[FeedKind::Queue, FeedKind::Intervals, FeedKind::Timeline])?,
+            kind: row.choice(5, &[FeedKind::Queue, FeedKind::Intervals, FeedKind::Timeline, FeedKind::Facts])?,
             bytes: row.bytes(6)?,
         })
     };

@@ -8,7 +8,7 @@ use injixo_model::{RejectedRow, Rule};
 use super::statement::{Bulk, ROWS_PER_STATEMENT, list, values};
 use super::{Driver, Row, Sql, Value, corrupt};
 use crate::error::Result;
-use crate::store::{ImportRecord, StreamId};
+use crate::store::{ImportRecord, ImportedSince, StreamId};
 
 const COLUMNS: &str = "id, integration, stream, key, settings, name, applied_at, from_, to_, subjects, again_,
     imported, rejected, skipped, added, replaced, gone";
@@ -56,6 +56,16 @@ pub(super) async fn imports<D: Driver>(db: &mut D, integration: u32, limit: u32)
     let statement = format!("SELECT {COLUMNS} FROM import WHERE integration = $1 ORDER BY id DESC LIMIT $2");
     let rows = db.query(Sql::recurring(statement), values![integration, limit]).await?;
     rows.iter().map(import).collect()
+}
+
+pub(super) async fn imported_since<D: Driver>(db: &mut D, integration: u32, after: u64) -> Result<Vec<ImportedSince>> {
+    let statement = "SELECT stream, min(from_), max(to_), max(id) FROM import
+        WHERE integration = $1 AND id > $2 GROUP BY stream ORDER BY stream";
+    let since = |row: &D::Row| {
+        let stream = StreamId { integration, stream: row.stream(0)? };
+        Ok(ImportedSince { stream, window: row.opt_window(1)?, last: row.number(3)? })
+    };
+    db.query(statement.into(), values![integration, after]).await?.iter().map(since).collect()
 }
 
 pub(super) async fn add_import<D: Driver>(db: &mut D, import: &ImportRecord) -> Result<u64> {

@@ -4,6 +4,7 @@ mod facts;
 mod feed;
 mod integrations;
 mod log;
+mod memos;
 mod splice;
 mod statement;
 mod tables;
@@ -17,8 +18,8 @@ use injixo_model::{RejectedRow, Timestamp, Window};
 
 pub(super) use self::statement::{Row, Sql, Value};
 use super::{
-    ChunkRange, Covered, FeedEntry, ImportRecord, IntegrationRecord, Lane, Layer, Lease, MappedKind, MappingRecord,
-    RangeRecord, StoredChunk, StreamId, Subject, SubjectKind, TableChange, Transaction, WorkRecord,
+    ChunkRange, Covered, FeedEntry, ImportRecord, ImportedSince, IntegrationRecord, Lane, Layer, Lease, MappedKind,
+    MappingRecord, RangeRecord, StoredChunk, StreamId, Subject, SubjectKind, TableChange, Transaction, WorkRecord,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -143,6 +144,14 @@ impl<D: Driver> Transaction for SqlTransaction<D> {
         facts::coverage(&mut self.db, stream, subject, window).await
     }
 
+    async fn coverage_of_all(&mut self, stream: StreamId, window: Window) -> Result<Vec<Covered>> {
+        facts::coverage_of_all(&mut self.db, stream, window).await
+    }
+
+    async fn clear_coverage(&mut self, stream: StreamId) -> Result<()> {
+        facts::clear_coverage(&mut self.db, stream).await
+    }
+
     async fn put_coverage(&mut self, stream: StreamId, covered: &[Covered]) -> Result<()> {
         facts::put_coverage(&mut self.db, stream, covered).await
     }
@@ -173,6 +182,10 @@ impl<D: Driver> Transaction for SqlTransaction<D> {
 
     async fn imports(&mut self, integration: u32, limit: u32) -> Result<Vec<ImportRecord>> {
         log::imports(&mut self.db, integration, limit).await
+    }
+
+    async fn imported_since(&mut self, integration: u32, after: u64) -> Result<Vec<ImportedSince>> {
+        log::imported_since(&mut self.db, integration, after).await
     }
 
     async fn add_import(&mut self, import: &ImportRecord) -> Result<u64> {
@@ -244,6 +257,18 @@ impl<D: Driver> Transaction for SqlTransaction<D> {
 
     async fn put_credential(&mut self, key: &str, state: &str) -> Result<()> {
         work::put_credential(&mut self.db, key, state).await
+    }
+
+    async fn memo(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        memos::memo(&mut self.db, name).await
+    }
+
+    async fn memos(&mut self, prefix: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        memos::memos(&mut self.db, prefix, after, limit).await
+    }
+
+    async fn put_memos(&mut self, memos: &[(String, Option<Vec<u8>>)]) -> Result<()> {
+        memos::put_memos(&mut self.db, memos).await
     }
 
     async fn mappings(&mut self, integration: u32) -> Result<Vec<MappingRecord>> {

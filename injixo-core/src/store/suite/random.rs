@@ -28,6 +28,8 @@ enum Change {
     Mapping(u8, bool, u8),
     RemoveMapping(u8, bool, u8),
     Feed(u8, u32),
+    Memo(u8, Option<u8>),
+    Clear(u8),
     Commit,
     Drop,
 }
@@ -56,6 +58,8 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (any::<u8>(), any::<bool>(), 0_u8..9).prop_map(|(a, b, c)| Mapping(a, b, c)),
         1 => (any::<u8>(), any::<bool>(), 0_u8..9).prop_map(|(a, b, c)| RemoveMapping(a, b, c)),
         2 => (any::<u8>(), 0_u32..4).prop_map(|(a, b)| Feed(a, b)),
+        2 => (0_u8..6, prop::option::of(any::<u8>())).prop_map(|(a, b)| Memo(a, b)),
+        1 => any::<u8>().prop_map(Clear),
         3 => Just(Commit),
         1 => Just(Drop),
     ]
@@ -211,6 +215,16 @@ async fn make(write: &mut dyn Transaction, change: &Change) -> Result<String> {
         Change::Feed(number, count) => {
             if let Some(id) = pick(&ids, number) {
                 write.add_feed(&[entry(id, count, "x"), entry(id, 1, &format!("{number}"))]).await?;
+            }
+        }
+        Change::Memo(number, value) => {
+            let name = ["a", "a1", "a2", "ä", "b\u{0}", "b"][usize::from(number)];
+            write.put_memos(&[(name.to_owned(), value.map(|value| vec![value; 3]))]).await?;
+            return Ok(format!("{:?} {:?}", write.memo(name).await?, write.memos("a", "a1", 2).await?));
+        }
+        Change::Clear(number) => {
+            if let Some(stream) = stream(number) {
+                write.clear_coverage(stream).await?;
             }
         }
         Change::Commit | Change::Drop => {}
