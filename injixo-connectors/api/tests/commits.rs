@@ -177,3 +177,44 @@ async fn wrong_parts_are_refused_whole() {
     assert!(host.post(COMMITS, &[], many).await.text.contains("too many rows"));
     assert_eq!(host.post(COMMITS, &[], vec![b' '; 9 << 20]).await.code(), (413, "too_large".to_owned()));
 }
+
+/// Whatever becomes of a part on its way, it is applied or refused.
+#[tokio::test]
+async fn damaged_parts_do_no_harm() {
+    let mut whole = first();
+    whole["queues"][0]["days"][0]["sides"] = json!([{ "at": 9, "side": "ends", "facts": [[9, 0, 0]] }]);
+    whole["queues"][0]["days"][0]["reach"] = json!([[5, 86_400_000]]);
+    whole["statuses"] = json!([{ "id": "Ready", "first": 0, "last": 5 }]);
+    whole["agents"] = json!([{
+        "id": "amy", "first": 0, "last": 0, "longest": 7,
+        "days": [{ "day": 0, "live": true, "spans": [[0, 0, 7], [9, null]] }],
+    }]);
+    whole["coverage"] = json!([{ "stream": "statuses", "of": 0, "windows": [[0, 900_000, 5]] }]);
+    let text = whole.to_string().into_bytes();
+    let mut random = 7_u64;
+    let mut below = |bound: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap() % bound
+    };
+    let mut applied = 0;
+    for _ in 0..1_500 {
+        let host = Host::new().await;
+        let mut damaged = text.clone();
+        for _ in 0..=below(2) {
+            let (at, with) = (below(damaged.len()), b"0123456789,-.[]{}\"null"[below(22)]);
+            match below(3) {
+                0 => damaged[at] = with,
+                1 => damaged.insert(at, with),
+                _ => drop(damaged.remove(at)),
+            }
+        }
+        let shown = String::from_utf8_lossy(&damaged).into_owned();
+        let answer = host.post(COMMITS, &[], damaged).await;
+        let status = answer.status.as_u16();
+        assert!([202, 400, 409, 422].contains(&status), "{status} {}: {shown}", answer.text);
+        // What was applied can be read.
+        applied += i32::from(status == 202);
+        let _ = (host.kept().await, host.runtime.timelines("API").await.unwrap());
+    }
+    assert!(applied > 100, "some say something else, and something that is possible");
+}
