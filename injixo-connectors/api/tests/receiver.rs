@@ -515,6 +515,8 @@ async fn memory_for_all_bodies_together_is_bounded() {
     assert_eq!(host.post(CONTACTS, &[("idempotency-key", "later")], body).await.status, 202);
 }
 
+const COMMITS: &str = "/external-systems/v1/commits";
+
 #[tokio::test]
 async fn the_description_is_that_of_the_code() {
     let host = Host::with(|receiver| receiver.known_as(1234, 1).known_as(8431, 1)).await;
@@ -524,7 +526,14 @@ async fn the_description_is_that_of_the_code() {
     let schemas = &document["components"]["schemas"];
     let mut paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     paths.sort();
-    assert_eq!(paths, [STATUSES, CONTACTS, "/external-systems/openapi.json"]);
+    assert_eq!(paths, [STATUSES, CONTACTS, "/external-systems/openapi.json", COMMITS]);
+    let commits = document["paths"][COMMITS].as_object().unwrap();
+    assert!(commits.contains_key("get") && commits.contains_key("post"));
+    let other = Host::new().await;
+    let part = json!({ "version": 1, "sender": "store", "after": "", "reached": "1", "begins": true, "whole": {} });
+    assert_eq!(other.send(COMMITS, &part).await.status, 202);
+    let known = schemas["Part"]["properties"].as_object().unwrap();
+    assert!(part.as_object().unwrap().keys().all(|field| known.contains_key(field)), "{known:?}");
     for (path, row_schema) in [(CONTACTS, "ContactEvent"), (STATUSES, "AgentStatus")] {
         let operation = &document["paths"][path]["post"];
         // Its example is taken, and answered as described.
