@@ -177,13 +177,14 @@ impl Line {
         topics: &[String],
     ) -> Result<usize> {
         let channel = client.channel(cx).await?;
+        // Known from now on, whatever fails next: there are few of them.
+        match channels.get_mut(index) {
+            Some(known) => *known = channel.clone(),
+            None => channels.push(channel.clone()),
+        }
         let mut line = Self::default();
         let refused = line.open(cx, client, &channel, topics).await?;
         *self = line;
-        match channels.get_mut(index) {
-            Some(known) => *known = channel,
-            None => channels.push(channel),
-        }
         Ok(refused)
     }
 }
