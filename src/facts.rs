@@ -77,8 +77,8 @@ pub async fn write_intervals(
 pub fn write_interval_table(table: &IntervalTable, window: Window, out: &mut impl Write) -> io::Result<()> {
     interval_head(out)?;
     for (queue, intervals) in table.queues() {
-        for (start, measures) in intervals.iter().filter(|(start, _)| window.contains(*start)) {
-            interval_line(queue, *start, measures, out)?;
+        for (start, measures) in intervals.filter(|(start, _)| window.contains(*start)) {
+            interval_line(queue, start, &measures, out)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A **host** opens a store, makes a [`Runtime`] of it, adds integrations, imports and reads intervals and timelines. A
 //! **partner** implements [`Connector`](connector::Connector) with `injixo-core` and `injixo-model` alone. Whoever only
-//! wants sums uses [`aggregate`], or [`read_intervals`] of a window, without a store.
+//! wants sums uses [`aggregate`], or [`read_intervals`] of a window and [`read_file_intervals`], without a store.
 //!
 //! # A host that runs for years
 //!
@@ -61,7 +61,9 @@ pub use injixo_model as model;
 
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::error::{Error, ErrorKind, Result};
-pub use crate::import::{Events, FactCounts, ImportReport, Receipt, read_intervals};
+pub use crate::import::{
+    Events, FactCounts, ImportReport, Receipt, read_file_intervals, read_file_statuses, read_intervals,
+};
 pub use crate::plan::{LookBack, Policy, Why};
 pub use crate::runtime::{
     Activity, AgentTimeline, BackFill, BlockedWindow, Change, Changes, Doing, Fill, Health, Integration,

@@ -32,6 +32,7 @@ use std::fmt;
 use injixo_core::model::{Rule, Timestamp};
 
 use crate::encoding::Encoding;
+use crate::fixed::{Fixed, Places};
 use crate::value::Decimal;
 
 const DAY_MILLIS: u32 = 86_400_000;
@@ -155,6 +156,21 @@ impl Formats {
         if formats.is_empty() { Err(FormatError::new("", Fault::NoToken)) } else { Ok(Self(formats)) }
     }
 
+    /// The formats, from the first on, in which every value is equally long: what one of them reads is what [`parse`](Self::parse)
+    /// says.
+    pub(crate) fn fixed(&self) -> Vec<Fixed> {
+        let mut all = Vec::new();
+        for format in &self.0 {
+            let fixed = format.fixed();
+            let is_any_value = matches!(format.kind, Kind::Steps(_)) && !fixed.is_empty();
+            all.extend(fixed);
+            if !is_any_value {
+                break;
+            }
+        }
+        all
+    }
+
     /// Reads `value` by the first format that fits.
     ///
     /// # Errors
@@ -188,6 +204,11 @@ impl LastSeen {
     pub(crate) fn new(formats: Formats) -> Self {
         let parsed = formats.parse(b"");
         Self { formats, value: [0; Self::CAPACITY], len: 0, parsed }
+    }
+
+    /// The formats.
+    pub(crate) fn formats(&self) -> &Formats {
+        &self.formats
     }
 
     /// Reads `value` exactly as [`Formats::parse`] does.
@@ -247,6 +268,19 @@ impl Format {
             }
         };
         Ok(Self { role, kind })
+    }
+
+    /// The same for values that are all equally long; several where some values of the format are, none where it has no such.
+    fn fixed(&self) -> Vec<Fixed> {
+        let steps = match (&self.kind, self.role) {
+            (Kind::Steps(steps), _) => return steps.fixed(self.role).into_iter().collect(),
+            (Kind::Iso8601, Role::Date) => &["YYYY-MM-DD"][..],
+            (Kind::Iso8601, Role::Time) => &["hh:mm:ss"],
+            (Kind::Iso8601, Role::Timestamp) => &["YYYY-MM-DDThh:mm:ss", "YYYY-MM-DD hh:mm:ss"],
+            (Kind::Unix { .. } | Kind::Spreadsheet, _) => &[],
+        };
+        let compiled = steps.iter().filter_map(|text| Self::compile(text, self.role, Encoding::Utf8).ok());
+        compiled.flat_map(|format| format.fixed()).collect()
     }
 
     /// Reads `value`, which must be all in this format but for blanks around it.
@@ -402,6 +436,43 @@ impl Steps {
             None
         };
         Ok(Parsed { date, time, offset: self.offset.then_some(offset) })
+    }
+
+    /// The same for values that are all equally long, unless there are others.
+    fn fixed(&self, role: Role) -> Option<Fixed> {
+        if self.twelve_hours || self.offset {
+            return None;
+        }
+        let (mut bytes, mut places) = (Vec::new(), Places::default());
+        for &step in &self.steps {
+            let at = u8::try_from(bytes.len()).ok()?;
+            let (slot, digits) = match step {
+                Step::Literal(byte) => {
+                    bytes.push(Some(byte));
+                    continue;
+                }
+                Step::Two(slot) => (slot, 2),
+                Step::YearOfTwo(slot) => {
+                    places.short_year |= slot == Slot::Year;
+                    (slot, 2)
+                }
+                Step::YearOfFour(slot) => (slot, 4),
+                Step::OneOrTwo(_) | Step::MonthName(_) | Step::HalfDay(_) | Step::Fraction(_) | Step::Offset(_) => {
+                    return None;
+                }
+            };
+            bytes.extend(std::iter::repeat_n(None, digits));
+            match slot {
+                Slot::Year => places.year = Some(at),
+                Slot::Month => places.month = Some(at),
+                Slot::Day => places.day = Some(at),
+                Slot::Hour => places.hour = Some(at),
+                Slot::Minute => places.minute = Some(at),
+                Slot::Second => places.second = Some(at),
+                Slot::Millis | Slot::HalfDay | Slot::Offset | Slot::Ignored => {}
+            }
+        }
+        Fixed::new(&bytes, places, role)
     }
 
     fn read(&self, value: &[u8], slots: &mut [i32; SLOTS]) -> Option<()> {
@@ -600,7 +671,7 @@ fn spreadsheet(value: &[u8], role: Role) -> Result<Parsed, DateError> {
 }
 
 /// Days since 1970-01-01.
-fn days(year: i32, month: i32, day: i32) -> Result<i32, DateError> {
+pub(crate) fn days(year: i32, month: i32, day: i32) -> Result<i32, DateError> {
     const BEFORE_MONTH: [i32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
@@ -623,7 +694,7 @@ fn days(year: i32, month: i32, day: i32) -> Result<i32, DateError> {
 }
 
 /// Milliseconds since midnight.
-fn time_of_day(hour: i32, minute: i32, second: i32, millis: i32) -> Result<u32, DateError> {
+pub(crate) fn time_of_day(hour: i32, minute: i32, second: i32, millis: i32) -> Result<u32, DateError> {
     let within_hour = (minute * 60 + second) * 1_000 + millis;
     let possible = (0..=24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
     if !possible || (hour == 24 && within_hour > 0) {

@@ -10,12 +10,15 @@
 
 mod datetime;
 mod encoding;
+mod fixed;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;
 #[cfg(feature = "sql-mapping")]
 mod mapped;
+mod names;
+mod plain;
 mod plan;
 mod reader;
 mod records;

@@ -103,6 +103,20 @@ impl Column {
         Ok(Self { name, from, trim: source.trim })
     }
 
+    /// The value that all rows have.
+    pub(crate) fn fixed(&self) -> Option<&[u8]> {
+        if let From::Fixed(value) = &self.from {
+            Some(if self.trim { value.trim_ascii() } else { value })
+        } else {
+            None
+        }
+    }
+
+    /// The one column of the file that it is.
+    pub(crate) const fn index(&self) -> Option<usize> {
+        if let From::One(index) = self.from { Some(index) } else { None }
+    }
+
     /// The bytes of the field in `record`; `None` where the record is too short.
     #[inline]
     pub(crate) fn bytes<'s>(&'s self, record: &Record<'s>, scratch: &'s mut Vec<u8>) -> Option<&'s [u8]> {
@@ -154,6 +168,11 @@ pub(crate) struct MomentPlan {
 }
 
 impl MomentPlan {
+    /// The columns with their formats: that of the date or of both, and that of the time.
+    pub(crate) fn columns(&self) -> (&(Column, LastSeen), Option<&(Column, LastSeen)>) {
+        (&self.date, self.time.as_ref())
+    }
+
     /// The moment in `record`; `None` where its columns are empty.
     #[inline]
     pub(crate) fn read(&mut self, record: &Record<'_>, scratch: &mut Vec<u8>) -> Result<Option<Moment>, Refused> {
@@ -207,6 +226,14 @@ pub(crate) struct DurationPlan {
 }
 
 impl DurationPlan {
+    pub(crate) const fn column(&self) -> &Column {
+        &self.column
+    }
+
+    pub(crate) fn formats(&self) -> &[DurationFormat] {
+        &self.formats
+    }
+
     /// The duration in `record`, `None` where its column is empty.
     #[inline]
     pub(crate) fn read(&self, record: &Record<'_>, scratch: &mut Vec<u8>) -> Result<Option<Millis>, Refused> {
@@ -237,6 +264,10 @@ impl DurationPlan {
 pub(crate) struct CountPlan(Column);
 
 impl CountPlan {
+    pub(crate) const fn column(&self) -> &Column {
+        &self.0
+    }
+
     #[inline]
     pub(crate) fn read(&self, record: &Record<'_>, scratch: &mut Vec<u8>) -> Result<Quantity, Refused> {
         let bytes = self.0.required(record, scratch)?;

@@ -1,8 +1,6 @@
 //! One file to facts: bytes, records, plan, rows; bad rows are rejected by line, good rows next to them arrive.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -17,12 +15,14 @@ use memchr::memmem::Finder;
 
 use crate::datetime::Moment;
 use crate::encoding::{bom_len, not_csv};
+use crate::names::Names;
+use crate::plain::Plain;
 use crate::plan::{Header, Kind, Plan, Refused};
 use crate::records::{Next, Record, Records};
 use crate::schema::{Data, Schema};
 use crate::value;
 
-/// Reads a file whole and writes its rows.
+/// Reads a file whole and writes its rows; `expected` is the checksum of its content, or empty where nobody asks.
 pub(crate) async fn read_file(
     schema: &Schema,
     name: &str,
@@ -31,7 +31,14 @@ pub(crate) async fn read_file(
     out: &mut RowWriter<'_>,
 ) -> Result<()> {
     let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let total = file.metadata().map_or(0, |metadata| metadata.len());
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    if metadata.is_dir() {
+        return Err(is_folder());
+    }
+    let total = metadata.len();
+    if expected.is_empty() {
+        return read(schema, name, file, total, out).await;
+    }
     let mut input = Hashing { input: file, hasher: blake3::Hasher::new() };
     read(schema, name, &mut input, total, out).await?;
     // Whatever the reader did not ask for belongs to the content too.
@@ -47,12 +54,16 @@ pub(crate) async fn read_file(
 pub(crate) fn checksum(path: &Path) -> Result<String> {
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(Error::new(ErrorKind::DataInvalid, "a folder and no file: name the file"));
+        return Err(is_folder());
     }
     let mut input = Hashing { input: file, hasher: blake3::Hasher::new() };
     let mut block = vec![0; 1 << 16];
     while input.read(&mut block).map_err(|error| unreadable(&error))? > 0 {}
     Ok(input.hasher.finalize().to_hex().to_string())
+}
+
+fn is_folder() -> Error {
+    Error::new(ErrorKind::DataInvalid, "a folder and no file: name the file")
 }
 
 pub(crate) fn unreadable(error: &io::Error) -> Error {
@@ -86,6 +97,27 @@ pub(crate) async fn read(
     total: u64,
     out: &mut RowWriter<'_>,
 ) -> Result<()> {
+    read_by(schema, name, input, total, Way::Plain, out).await
+}
+
+/// How rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Plain rows straight from their bytes, all others in the general way.
+    Plain,
+    /// All rows in the general way, which says the same.
+    #[cfg(any(test, fuzzing))]
+    General,
+}
+
+pub(crate) async fn read_by(
+    schema: &Schema,
+    name: &str,
+    input: impl Read + Send,
+    total: u64,
+    way: Way,
+    out: &mut RowWriter<'_>,
+) -> Result<()> {
     let separator = schema.encoding.encode(&schema.separator).unwrap_or_else(|| b";".to_vec());
     let mut records = Records::new(input, &separator).map_err(|error| unreadable(&error))?;
     check_text(records.peek())?;
@@ -104,26 +136,39 @@ pub(crate) async fn read(
     if let Some(query) = &schema.sql {
         return crate::mapped::read(schema, query, &header, &mut records, &skip, &reject, out).await;
     }
-    let mut rows = Rows::new(schema, Plan::new(schema, &header)?);
-    let mut since_flush = 0_u32;
+    let plan = Plan::new(schema, &header)?;
+    let plain = match way {
+        Way::Plain => Plain::new(&plan, header.len(), &separator, records.line_end()),
+        #[cfg(any(test, fuzzing))]
+        Way::General => None,
+    };
+    let mut rows = Rows::new(schema, plan, plain);
     loop {
-        let consumed = records.consumed();
-        let Some(next) = records.next().map_err(|error| unreadable(&error))? else { break };
-        if let Some(record) = usable(next, header.len(), &skip, &reject, out)?
-            && let Err(refused) = rows.read(&record, out)
-        {
-            reject.refused(&refused, record.line, out)?;
+        let mut left = ROWS_AT_ONCE;
+        while left > 0 {
+            let (bytes, lines) = rows.read_plain(records.peek(), left, &skip, out);
+            records.skip_lines(bytes, u64::from(lines));
+            left -= lines;
+            if left == 0 {
+                break;
+            }
+            let Some(next) = records.next().map_err(|error| unreadable(&error))? else {
+                out.progress(records.consumed(), total);
+                return rows.finish(out);
+            };
+            if let Some(record) = usable(next, header.len(), &skip, &reject, out)?
+                && let Err(refused) = rows.read(&record, out)
+            {
+                reject.refused(&refused, record.line, out)?;
+            }
+            left -= 1;
         }
-        since_flush += 1;
-        if since_flush == 4_096 {
-            since_flush = 0;
-            out.progress(consumed, total);
-            out.flush().await?;
-        }
+        out.progress(records.consumed(), total);
+        out.flush().await?;
     }
-    out.progress(records.consumed(), total);
-    rows.finish(out)
 }
+
+const ROWS_AT_ONCE: u32 = 4_096;
 
 /// Refuses what is no text, with the reason.
 fn check_text(start: &[u8]) -> Result<()> {
@@ -199,7 +244,12 @@ impl Skip {
     }
 
     fn is_skipped(&self, record: &Record<'_>) -> bool {
-        (self.empty && record.is_empty_from(0)) || self.containing.iter().any(|text| text.find(record.raw).is_some())
+        (self.empty && record.is_empty_from(0)) || self.holds_text(record.raw)
+    }
+
+    /// Whether a row holds one of the texts of rows that are left out.
+    fn holds_text(&self, row: &[u8]) -> bool {
+        self.containing.iter().any(|text| text.find(row).is_some())
     }
 }
 
@@ -273,6 +323,7 @@ pub(crate) fn usable<'r>(
 /// Turns records into facts.
 struct Rows {
     plan: Plan,
+    plain: Option<Plain>,
     encoding: crate::encoding::Encoding,
     resolver: Resolver,
     scratch: Vec<u8>,
@@ -282,16 +333,15 @@ struct Rows {
     spacing: Option<Spacing>,
 }
 
-type Names<V> = HashMap<Vec<u8>, V, BuildHasherDefault<NameHasher>>;
-
 impl Rows {
-    fn new(schema: &Schema, plan: Plan) -> Self {
+    fn new(schema: &Schema, plan: Plan, plain: Option<Plain>) -> Self {
         let spacing = match schema.data {
             Data::Intervals(length) => Some(Spacing::new(&Grid::new(&schema.zone, length))),
             Data::Contacts | Data::Statuses => None,
         };
         Self {
             plan,
+            plain,
             encoding: schema.encoding,
             resolver: Resolver::new(&schema.zone, schema.gap, schema.fold),
             scratch: Vec::new(),
@@ -300,6 +350,48 @@ impl Rows {
             activities: Names::default(),
             spacing,
         }
+    }
+
+    /// Reads plain rows at the beginning of `bytes`, `most` of them at most, up to the first row that is not plain; how many bytes and
+    /// how many rows they were.
+    fn read_plain(&mut self, bytes: &[u8], most: u32, skip: &Skip, out: &mut RowWriter<'_>) -> (usize, u32) {
+        let (mut at, mut rows) = (0, 0);
+        let is_status = matches!(self.plan.kind, Kind::Statuses { .. });
+        while rows < most {
+            let bytes = &bytes[at..];
+            let length =
+                if is_status { self.plain_status(bytes, skip, out) } else { self.plain_contact(bytes, skip, out) };
+            let Some(length) = length else { break };
+            at += length;
+            rows += 1;
+        }
+        (at, rows)
+    }
+
+    #[inline]
+    fn plain_contact(&mut self, bytes: &[u8], skip: &Skip, out: &mut RowWriter<'_>) -> Option<usize> {
+        let (row, length) = self.plain.as_mut()?.read(bytes)?;
+        if row.offered > Quantity::ONE || row.handled > Quantity::ONE || skip.holds_text(&bytes[..length]) {
+            return None;
+        }
+        let queue = self.queues[row.channel as usize].get(&bytes[row.name.0..row.name.1])?.ok()?;
+        let start = instant(&mut self.resolver, row.start()?).ok()?;
+        let (offered, handled, duration) = (row.offered, row.handled, row.duration);
+        out.contact(queue, &Contact { offered, handled, duration, ..Contact::offered(start) });
+        Some(length)
+    }
+
+    #[inline]
+    fn plain_status(&mut self, bytes: &[u8], skip: &Skip, out: &mut RowWriter<'_>) -> Option<usize> {
+        let (row, length) = self.plain.as_mut()?.read(bytes)?;
+        if skip.holds_text(&bytes[..length]) {
+            return None;
+        }
+        let status = self.activities.get(&bytes[row.activity.0..row.activity.1])?;
+        let agent = self.agents.get(&bytes[row.name.0..row.name.1])?;
+        let (start, end) = span(&mut self.resolver, row.start()?, row.end()?).ok()?;
+        out.span(agent, Span { start, status, end: end.or(row.duration.map(|lasted| start.after(lasted))) });
+        Some(length)
     }
 
     fn read(&mut self, record: &Record<'_>, out: &mut RowWriter<'_>) -> Result<(), Refused> {
@@ -422,10 +514,10 @@ fn known<V: Copy>(
     add: impl FnOnce(&str) -> V,
 ) -> Option<V> {
     if let Some(known) = names.get(bytes) {
-        return Some(*known);
+        return Some(known);
     }
     let value = add(&encoding.decode(bytes)?);
-    names.insert(bytes.to_vec(), value);
+    names.insert(bytes, value);
     Some(value)
 }
 
@@ -442,36 +534,6 @@ fn queue(
     let bytes = named(column, record, scratch)?;
     let known = known(bytes, names, encoding, |name| out.queue(name, channel));
     known.unwrap_or(Err(Rule::Encoding)).map_err(|rule| column.refuse(rule, bytes))
-}
-
-/// A quick hash for short names that come again and again; whoever writes the file may slow down nobody but himself.
-#[derive(Debug, Default)]
-struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.add(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.add(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
-    }
-
-    fn write_u8(&mut self, _: u8) {}
-
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-}
-
-impl NameHasher {
-    fn add(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
 }
 
 /// Watches how far the rows of an interval-based file are apart.
@@ -561,6 +623,7 @@ mod tests {
 
     use injixo_core::connector::{Context, RowSink};
     use injixo_core::model::{ContactBatch, IntervalBatch, StatusBatch};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -617,14 +680,20 @@ mod tests {
         }
     }
 
-    /// What became of the rows of `file`: the good ones, the rejected ones, and how many were skipped; or the error.
+    /// What became of the rows of `file`, in both ways: the good ones, the rejected ones, and how many were skipped; or the error.
     fn outcome(schema: &str, file: &[u8]) -> (String, String, u64) {
         let schema: Schema = schema.parse().unwrap_or_else(|error| panic!("{error}"));
+        let [plain, general] = [Way::Plain, Way::General].map(|way| outcome_by(&schema, file, way));
+        assert_eq!(plain, general);
+        plain
+    }
+
+    fn outcome_by(schema: &Schema, file: &[u8], way: Way) -> (String, String, u64) {
         let mut lines = Lines::default();
         let cx = Context::default();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut out = RowWriter::new(&cx, &mut lines);
-        let read = runtime.block_on(read(&schema, "file.csv", file, file.len() as u64, &mut out));
+        let read = runtime.block_on(read_by(schema, "file.csv", file, file.len() as u64, way, &mut out));
         let skipped = out.finish().map(|counts| counts.skipped);
         match read.and(skipped) {
             Ok(skipped) => (lines.good, lines.rejected, skipped),
@@ -812,5 +881,120 @@ mod tests {
         let spying = format!("{HEAD}sql = 'SELECT name AS queue FROM sqlite_master'\n");
         let (_, error, _) = outcome(&spying, file.as_bytes());
         assert!(error.starts_with("error: ") && error.contains("uploaded_file"), "{error}");
+    }
+
+    /// A field as exports write it, now and then spoilt.
+    fn field(of: &'static str) -> impl Strategy<Value = String> {
+        let plain = match of {
+            "name" => "(Sales|Support|Büro 7|A|Queue number twelve)",
+            "date" => "((0[1-9]|[12][0-9]|3[01])/(03|10)/2024|2024-(03|10)-(31|27|30|05))",
+            "time" => "(0[0-4]|1[0-9]|2[0-4]):[0-5][0-9]:[0-5][0-9]",
+            "stamp" => "2024-(03-31|10-27)[ T]0[0-4]:[0-5][0-9]:[0-5][0-9]",
+            "count" => "([01]|[01]|[01]|[YN]|0\\.5|10)",
+            "duration" => "([0-9]{1,4}|[0-9]{1,9}|0?[0-9]:[0-5][0-9]:[0-5][0-9]|[0-9]{2}:00:00|)",
+            "channel" => "(calls|chats|emails)",
+            _ => "[a-z 0-9]{0,12}",
+        };
+        let spoilt = "[0-9a-zü;,:/\\\\. \"'\0\r-]{0,9}";
+        prop_oneof![
+            12 => plain.prop_map(|text: String| text),
+            3 => plain.prop_map(|text: String| format!("\"{text}\"")),
+            1 => plain.prop_map(|text: String| format!(" {text} ")),
+            1 => spoilt.prop_map(|text: String| text),
+            1 => Just("\"Sales \"\"all\"\"; day\"".to_owned()),
+        ]
+    }
+
+    fn rows(of: &'static [&'static str]) -> impl Strategy<Value = Vec<Vec<String>>> {
+        let row = of.iter().map(|of| field(of).boxed()).collect::<Vec<_>>();
+        prop::collection::vec(row, 1..40)
+    }
+
+    const CONTACTS: [&str; 7] = ["name", "date", "time", "count", "count", "duration", "channel"];
+    const STATUSES: [&str; 4] = ["name", "name", "stamp", "stamp"];
+
+    /// Columns in some order, with others between them.
+    fn file(mut rows: Vec<Vec<String>>, head: &[&str], order: &[usize], how: &str) -> String {
+        let (separator, end) = how.split_at(1);
+        let mut text = String::new();
+        let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
+        rows.insert(0, head);
+        for (index, row) in rows.iter().enumerate() {
+            for (place, column) in order.iter().enumerate() {
+                if place > 0 {
+                    text.push_str(separator);
+                }
+                match row.get(*column) {
+                    Some(field) => text.push_str(field),
+                    None if index == 0 => text.push_str(&format!("x{column}")),
+                    None => text.push_str(["", "\"a;b,c\"", "free text", "\"open"][(index * 7 + column) % 29 % 4]),
+                }
+            }
+            if index % 11 == 10 {
+                text.push_str(separator);
+            }
+            text.push_str(if index % 13 == 12 { "\n" } else { end });
+        }
+        text
+    }
+
+    proptest! {
+        /// The plain way and the general way say the same of every row: facts, rejected rows, line numbers and skipped rows.
+        #[test]
+        fn both_ways_say_the_same_of_contacts(
+            rows in rows(&CONTACTS),
+            order in Just((0..9_usize).collect::<Vec<_>>()).prop_shuffle(),
+            how in prop::sample::select(vec![";\n", ",\r\n", "|\r", "\t\n"]),
+            settings in prop::sample::select(vec![
+                "", "fold = 'in_order'\ngap = 'reject'\n", "fold = 'reject'\nskip_empty_rows = true\n", "encoding = 'windows-1252'\n",
+                "skip_rows_containing = ['10', 'A']\n", "skip_first_rows = 0\nfold = 'later'\n",
+            ]),
+            dates in prop::sample::select(vec!["'DD/MM/YYYY'", "['DD/MM/YYYY', 'YYYY-MM-DD']", "['D/M/YYYY', 'iso8601']"]),
+            times in prop::sample::select(vec!["'hh:mm:ss'", "'h:mm:ss'", "['hh:mm', 'hh:mm:ss']", "'iso8601'"]),
+            durations in prop::sample::select(vec!["'Duration'", "{ column = 'Duration', format = ['h:mm:ss', 'seconds'] }",
+                "{ column = 'Duration', format = 'milliseconds' }", "{ column = 'Duration', trim = true }"]),
+            trim: bool,
+            is_fixed: bool,
+            drip in prop::sample::select(vec![50_usize, 10_000]),
+        ) {
+            let separator = if how.starts_with('\t') { "tab" } else { &how[..1] };
+            let channel = if is_fixed { "{ value = 'chats' }" } else { "'Channel'" };
+            let schema: Schema = format!(
+                "{HEAD}separator = '{separator}'\n{settings}[columns]\nqueue = {{ column = 'Queue', trim = {trim} }}
+                date = {{ column = 'Date', format = {dates} }}\ntime = {{ column = 'Time', format = {times} }}
+                offered = 'Offered'\nhandled = 'Handled'\nduration = {durations}\nchannel = {channel}\n",
+            )
+            .parse()
+            .unwrap();
+            let head = ["Queue", "Date", "Time", "Offered", "Handled", "Duration", "Channel"];
+            let text = file(rows, &head, &order, how);
+            let plain = outcome_by(&schema, text.as_bytes(), Way::Plain);
+            prop_assert_eq!(&plain, &outcome_by(&schema, text.as_bytes(), Way::General));
+            // Cut off anywhere, the rest still says the same.
+            let cut = &text.as_bytes()[..text.len() - text.len().min(drip % 97)];
+            prop_assert_eq!(outcome_by(&schema, cut, Way::Plain), outcome_by(&schema, cut, Way::General));
+        }
+
+        #[test]
+        fn both_ways_say_the_same_of_statuses(
+            rows in rows(&STATUSES),
+            order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
+            how in prop::sample::select(vec![";\n", ",\r\n", ":\n"]),
+            fold in prop::sample::select(vec!["auto", "earlier", "later", "in_order", "reject"]),
+            format in prop::sample::select(vec!["'iso8601'", "'YYYY-MM-DD hh:mm:ss'", "['YYYY-MM-DD hh:mm:ss', 'YYYY-MM-DDThh:mm:ss']"]),
+            lasts: bool,
+        ) {
+            let end = if lasts { "duration = 'End'".to_owned() } else { format!("end_timestamp = {{ column = 'End', format = {format} }}") };
+            let schema: Schema = format!(
+                "data = 'agent-status'\ntime_zone = 'Europe/Berlin'\nseparator = '{}'\nfold = '{fold}'\n[columns]\nagent = 'Agent'
+                activity = 'Activity'\nstart_timestamp = {{ column = 'Start', format = {format} }}\n{end}\n",
+                &how[..1],
+            )
+            .parse()
+            .unwrap();
+            let text = file(rows, &["Agent", "Activity", "Start", "End"], &order, how);
+            let plain = outcome_by(&schema, text.as_bytes(), Way::Plain);
+            prop_assert_eq!(plain, outcome_by(&schema, text.as_bytes(), Way::General));
+        }
     }
 }

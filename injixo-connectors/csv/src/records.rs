@@ -88,6 +88,16 @@ impl<R: Read> Records<R> {
         self.advance(count.min(self.buffer.len() - self.at), 0);
     }
 
+    /// The byte that ends a line.
+    pub(crate) fn line_end(&self) -> u8 {
+        self.line_end
+    }
+
+    /// Leaves out so many bytes that were [peeked](Self::peek) at, and are so many whole lines.
+    pub(crate) fn skip_lines(&mut self, bytes: usize, lines: u64) {
+        self.advance(bytes.min(self.buffer.len() - self.at), lines);
+    }
+
     /// Leaves out a line, quotes or not. `false` at the end of the input.
     pub(crate) fn skip_line(&mut self) -> io::Result<bool> {
         loop {

@@ -130,6 +130,24 @@ impl DurationFormat {
         Ok(Self(kind))
     }
 
+    /// How many milliseconds one of a whole number stands for; `None` where digits alone are no duration.
+    pub(crate) const fn unit_of_digits(&self) -> Option<u64> {
+        match self.0 {
+            Kind::SecondsOrClock => Some(SECOND),
+            Kind::Unit(unit) => Some(unit),
+            Kind::Spreadsheet | Kind::Elapsed(_) | Kind::TimeOfDay(_) => None,
+        }
+    }
+
+    /// Whether hours, minutes and seconds with colons between them are a duration.
+    pub(crate) fn is_clock(&self) -> bool {
+        match &self.0 {
+            Kind::SecondsOrClock => true,
+            Kind::Elapsed(elapsed) => *elapsed.parts == CLOCK.parts,
+            Kind::Unit(_) | Kind::Spreadsheet | Kind::TimeOfDay(_) => false,
+        }
+    }
+
     /// Reads `value`, which must be all in this format but for blanks around it.
     ///
     /// # Errors

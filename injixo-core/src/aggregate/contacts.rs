@@ -1,13 +1,10 @@
 //! Contacts and interval rows to intervals.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use injixo_model::{
-    Attribution, Contact, ContactBatch, ContactRow, IntervalBatch, IntervalLength, IntervalRow, Measures, Millis,
-    Quantity, QueueKey, Timed, Timestamp,
-};
+use injixo_model::{Attribution, ContactBatch, IntervalBatch, IntervalLength, Measures, QueueKey, Timestamp};
 
-use super::runs::{Additive, Runs};
+use super::cells::{Cells, Series};
 use crate::error::{Error, ErrorKind, Result};
 use crate::zone::{Grid, GridCursor, Zone};
 
@@ -26,7 +23,7 @@ pub struct Aggregator {
 pub struct IntervalTable {
     grid: Grid,
     attribution: Attribution,
-    series: Vec<(QueueKey, Vec<(Timestamp, Measures)>)>,
+    series: Vec<(QueueKey, Cells)>,
 }
 
 /// One interval of one queue.
@@ -136,7 +133,7 @@ impl IntervalTable {
     /// The intervals, sorted by queue, channel and start.
     pub fn rows(&self) -> impl Iterator<Item = Interval> {
         self.queues().flat_map(move |(queue, cells)| {
-            cells.iter().map(move |&(start, measures)| Interval {
+            cells.map(move |(start, measures)| Interval {
                 queue: queue.clone(),
                 start,
                 end: self.grid.interval(start).to(),
@@ -146,16 +143,14 @@ impl IntervalTable {
     }
 
     /// The queues with the starts and measures of their intervals.
-    pub fn queues(&self) -> impl Iterator<Item = (&QueueKey, &[(Timestamp, Measures)])> {
-        self.series.iter().map(|(queue, cells)| (queue, cells.as_slice()))
+    pub fn queues(&self) -> impl Iterator<Item = (&QueueKey, impl ExactSizeIterator<Item = (Timestamp, Measures)>)> {
+        self.series.iter().map(|(queue, cells)| (queue, cells.iter()))
     }
 
     /// The same without the intervals that start at `end` or later.
     pub(crate) fn up_to(mut self, end: Timestamp) -> Self {
-        for (_, cells) in &mut self.series {
-            cells.truncate(cells.partition_point(|(start, _)| *start < end));
-        }
-        self.series.retain(|(_, cells)| !cells.is_empty());
+        self.series.iter_mut().for_each(|(_, cells)| cells.truncate(end));
+        self.series.retain(|(_, cells)| cells.len() > 0);
         self
     }
 
@@ -186,18 +181,7 @@ impl IntervalTable {
         }
         let grid = Grid::new(self.grid.zone(), length);
         let mut cursor = grid.cursor();
-        let mut roll = |cells: &[(Timestamp, Measures)]| {
-            let mut longer: Vec<(Timestamp, Measures)> = Vec::new();
-            for &(start, measures) in cells {
-                let start = cursor.floor(start);
-                match longer.last_mut() {
-                    Some((last, sum)) if *last == start => *sum = sum.plus(&measures),
-                    _ => longer.push((start, measures)),
-                }
-            }
-            longer
-        };
-        let series = self.series.iter().map(|(queue, cells)| (queue.clone(), roll(cells))).collect();
+        let series = self.series.iter().map(|(queue, cells)| (queue.clone(), cells.rolled_up(&mut cursor))).collect();
         Ok(Self { grid, attribution: self.attribution, series })
     }
 
@@ -230,195 +214,20 @@ impl IntervalTable {
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let attribution = if self.attribution == other.attribution { self.attribution } else { Attribution::Mixed };
-        let mut sums: std::collections::BTreeMap<&QueueKey, Vec<(Timestamp, Measures)>> =
+        let mut sums: BTreeMap<&QueueKey, Cells> =
             self.series.iter().map(|(queue, cells)| (queue, cells.clone())).collect();
         for (queue, cells) in &other.series {
-            let sum = sums.entry(queue).or_default();
-            sum.extend_from_slice(cells);
-            sum.sort_by_key(|cell| cell.0);
-            sum.dedup_by(|(start, measures), (held, sum)| {
-                let is_same = start == held;
-                if is_same {
-                    *sum = sum.plus(measures);
-                }
-                is_same
-            });
+            let sum = sums.get(queue).map_or_else(|| cells.clone(), |held| held.plus(cells));
+            sums.insert(queue, sum);
         }
         let series = sums.into_iter().map(|(queue, cells)| (queue.clone(), cells)).collect();
         Ok(Self { grid: self.grid.clone(), attribution, series })
     }
 }
 
-/// The sums of one queue while they grow.
-///
-/// What every source delivers stands in narrow cells; wait, abandoned and service level in cells beside them that exist
-/// only where a source delivers any of them.
-#[derive(Debug, Clone)]
-pub(crate) struct Series {
-    core: Runs<Core>,
-    more: Runs<More>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Core {
-    facts: u32,
-    offered: i64,
-    handled: i64,
-    handle_time: i64,
-    measured: i64,
-}
-
-impl Additive for Core {
-    fn add(&mut self, other: Self) {
-        self.facts = self.facts.saturating_add(other.facts);
-        self.offered = self.offered.saturating_add(other.offered);
-        self.handled = self.handled.saturating_add(other.handled);
-        self.handle_time = self.handle_time.saturating_add(other.handle_time);
-        self.measured = self.measured.saturating_add(other.measured);
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct More {
-    wait_time: Timed,
-    abandoned: (u32, Quantity),
-    within_service_level: (u32, Quantity),
-}
-
-impl Additive for More {
-    fn add(&mut self, other: Self) {
-        let plus = |a: (u32, Quantity), b: (u32, Quantity)| (a.0.saturating_add(b.0), a.1.plus(b.1));
-        self.wait_time = self.wait_time.plus(other.wait_time);
-        self.abandoned = plus(self.abandoned, other.abandoned);
-        self.within_service_level = plus(self.within_service_level, other.within_service_level);
-    }
-}
-
-impl Series {
-    pub(crate) const fn new() -> Self {
-        Self { core: Runs::new(), more: Runs::new() }
-    }
-
-    #[inline]
-    fn add_row_of_batch(&mut self, row: &ContactRow, cursor: &mut GridCursor) {
-        let is_measured = row.handled > 0 && row.duration >= 0;
-        let core = Core {
-            facts: 1,
-            offered: i64::from(row.offered),
-            handled: i64::from(row.handled),
-            handle_time: if is_measured { row.duration } else { 0 },
-            measured: if is_measured { i64::from(row.handled) } else { 0 },
-        };
-        self.core.add(seconds(cursor.floor(row.start)), core);
-    }
-
-    pub(crate) fn add_contact(&mut self, contact: &Contact, attribution: Attribution, cursor: &mut GridCursor) {
-        let counted = if attribution == Attribution::Ended { contact.end() } else { contact.start };
-        let start = seconds(cursor.floor(counted));
-        let handle_time = contact.handle_time();
-        let mut core = Core {
-            facts: 1,
-            offered: contact.offered.micros(),
-            handled: contact.handled.micros(),
-            handle_time: handle_time.unwrap_or_default().get(),
-            measured: if handle_time.is_some() { contact.handled.micros() } else { 0 },
-        };
-        if attribution == Attribution::Spread {
-            core.handle_time = 0;
-            let (mut from, end) = (contact.answered(), contact.end());
-            while from < end {
-                let to = cursor.interval(from).to().min(end);
-                let share = Core { handle_time: to.since(from).get(), ..Core::default() };
-                self.core.add(seconds(cursor.floor(from)), share);
-                from = to;
-            }
-        }
-        self.core.add(start, core);
-        let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
-        let wait_time = match contact.wait {
-            Some(total) if !contact.handled.is_zero() => Timed { total, number: contact.handled },
-            _ => Timed::default(),
-        };
-        if contact.wait.is_some() || contact.abandoned.is_some() || contact.within_service_level.is_some() {
-            let more = More {
-                wait_time,
-                abandoned: known(contact.abandoned),
-                within_service_level: known(contact.within_service_level),
-            };
-            self.more.add(start, more);
-        }
-    }
-
-    /// Adds a ready-made row to the interval that holds it whole.
-    pub(crate) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor) -> Result<()> {
-        let interval = cursor.interval(row.start);
-        if row.end() > interval.to() {
-            let minutes = row.length.get() / 60_000;
-            let message = format!(
-                "a ready-made row of {minutes} minutes cannot be split into the intervals asked for: ask for {minutes} minutes or more, in the zone of the source"
-            );
-            return Err(Error::new(ErrorKind::Unsupported, message).with("start", row.start));
-        }
-        let measures = &row.measures;
-        let start = seconds(interval.from());
-        self.core.add(
-            start,
-            Core {
-                facts: 1,
-                offered: measures.offered.micros(),
-                handled: measures.handled.micros(),
-                handle_time: measures.handle_time.total.get(),
-                measured: measures.handle_time.number.micros(),
-            },
-        );
-        let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
-        let more = More {
-            wait_time: measures.wait_time,
-            abandoned: known(measures.abandoned),
-            within_service_level: known(measures.within_service_level),
-        };
-        if more.wait_time != Timed::default() || more.abandoned.0 + more.within_service_level.0 > 0 {
-            self.more.add(start, more);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn finish(self) -> Vec<(Timestamp, Measures)> {
-        let mut more = self.more.finish().into_iter().peekable();
-        let mut cells = Vec::new();
-        let core = self.core.finish();
-        cells.reserve_exact(core.len());
-        for (start, core) in core {
-            let more = more.next_if(|(at, _)| *at == start).map_or(More::default(), |(_, more)| more);
-            // An interval in which no contact counts, only spread time, has none abandoned: that is known.
-            let known = |(facts, count): (u32, Quantity)| (facts == core.facts).then_some(count);
-            let measures = Measures {
-                offered: Quantity::from_micros(core.offered),
-                handled: Quantity::from_micros(core.handled),
-                handle_time: Timed {
-                    total: Millis::new(core.handle_time),
-                    number: Quantity::from_micros(core.measured),
-                },
-                wait_time: more.wait_time,
-                abandoned: known(more.abandoned),
-                within_service_level: known(more.within_service_level),
-            };
-            cells.push((Timestamp::from_secs(i64::from(start)), measures));
-        }
-        cells
-    }
-}
-
-fn seconds(start: Timestamp) -> u32 {
-    // Supported instants end in 2100, intervals begin on whole seconds: both fit.
-    u32::try_from(start.millis() / 1_000).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use injixo_model::Channel;
+    use injixo_model::{Channel, Contact, IntervalRow, Millis, Quantity, Timed};
     use proptest::prelude::*;
 
     use super::*;
@@ -618,7 +427,7 @@ mod tests {
     }
 
     fn cells(table: &IntervalTable) -> Vec<(QueueKey, Vec<(Timestamp, Measures)>)> {
-        table.queues().map(|(queue, cells)| (queue.clone(), cells.to_vec())).collect()
+        table.queues().map(|(queue, cells)| (queue.clone(), cells.collect())).collect()
     }
 
     proptest! {

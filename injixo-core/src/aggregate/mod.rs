@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cells;
 mod contacts;
 mod overlap;
 mod runs;
@@ -30,6 +31,6 @@ mod statuses;
 pub use contacts::{Aggregator, Interval, IntervalTable};
 pub(crate) use overlap::{Ended, FOREVER, stretches, with_ends};
 pub use overlap::{ended, timeline};
-pub use statuses::{AgentSpans, Overlap, StatusAggregator, StatusTime, status_times};
+pub use statuses::{AgentSpans, Overlap, StatusAggregator, StatusTable, StatusTime, status_times};
 
-pub(crate) use contacts::Series;
+pub(crate) use cells::Series;

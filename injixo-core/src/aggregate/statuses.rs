@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use injixo_model::{Millis, Span, StatusBatch, Timestamp};
 
 use super::overlap::{ended, timeline};
-use crate::zone::Grid;
+use crate::zone::{Grid, GridCursor};
 
 /// What overlapping spans of one agent count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +72,8 @@ pub struct StatusAggregator {
     agents: Names,
     statuses: Names,
     spans: Vec<Vec<Span>>,
+    /// Where the agents and statuses of the batches that were added last stand, as far as they were looked up.
+    known: (Vec<u32>, Vec<u32>),
 }
 
 /// The spans of one agent.
@@ -81,6 +83,24 @@ pub struct AgentSpans {
     pub agent: String,
     /// What the source said, sorted by start; of equal starts in the order in which it was said.
     pub spans: Vec<Span>,
+}
+
+/// How long agents were in which status, by interval.
+#[derive(Debug, Clone)]
+pub struct StatusTable {
+    /// Sorted by name.
+    agents: Vec<(String, std::ops::Range<usize>)>,
+    /// Sorted by name.
+    statuses: Vec<String>,
+    cells: Vec<Cell>,
+}
+
+/// The time of one agent in one status within one interval.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    start: u32,
+    status: u32,
+    millis: u64,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +119,14 @@ impl Names {
         self.names.push(name.to_owned());
         index
     }
+
+    /// Looks up the names of a batch. Those that stand where they stood in the batch before are known.
+    fn look_up(&mut self, names: &[String], known: &mut Vec<u32>) {
+        let is_known = |(name, index): (&String, &u32)| self.names[*index as usize] == *name;
+        let same = names.iter().zip(known.iter()).take_while(|pair| is_known(*pair)).count();
+        known.truncate(same);
+        known.extend(names[same..].iter().map(|name| self.index_of(name)));
+    }
 }
 
 impl StatusAggregator {
@@ -109,13 +137,19 @@ impl StatusAggregator {
 
     /// Adds the spans of a batch.
     pub fn add(&mut self, batch: &StatusBatch) {
-        let agents: Vec<u32> = batch.agents().iter().map(|agent| self.agents.index_of(agent)).collect();
-        let statuses: Vec<u32> = batch.statuses().iter().map(|status| self.statuses.index_of(status)).collect();
+        let (agents, statuses) = &mut self.known;
+        self.agents.look_up(batch.agents(), agents);
+        self.statuses.look_up(batch.statuses(), statuses);
         self.spans.resize_with(self.agents.names.len(), Vec::new);
         for (agent, span) in batch.rows() {
             let span = Span { status: statuses[span.status as usize], ..*span };
             self.spans[agents[*agent as usize] as usize].push(span);
         }
+    }
+
+    /// How many agents were named.
+    pub(crate) fn agents(&self) -> usize {
+        self.agents.names.len()
     }
 
     /// The agents sorted by name with their spans, and the names of the statuses.
@@ -130,11 +164,137 @@ impl StatusAggregator {
         agents.sort_by(|a, b| a.agent.cmp(&b.agent));
         (agents, self.statuses.names)
     }
+
+    /// How long the agents were in which status, by interval: what [`status_times`] says of each.
+    pub fn times(
+        self,
+        grid: &Grid,
+        overlap: Overlap,
+        until: Option<Timestamp>,
+        counts: impl Fn(&str) -> bool,
+    ) -> StatusTable {
+        let mut ranks: Vec<u32> = (0..).take(self.statuses.names.len()).collect();
+        ranks.sort_by(|a, b| self.statuses.names[*a as usize].cmp(&self.statuses.names[*b as usize]));
+        let mut splitter = Splitter {
+            until,
+            cursor: grid.cursor(),
+            counts: self.statuses.names.iter().map(|name| counts(name)).collect(),
+            by_status: vec![Vec::new(); ranks.len()],
+        };
+        let mut agents: Vec<(String, Vec<Span>)> = self.agents.names.into_iter().zip(self.spans).collect();
+        agents.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut table =
+            StatusTable { agents: Vec::with_capacity(agents.len()), statuses: Vec::new(), cells: Vec::new() };
+        table.cells.reserve(agents.iter().map(|(_, spans)| spans.len()).sum::<usize>() * 3);
+        for (agent, mut spans) in agents {
+            match overlap {
+                Overlap::Shortest => timeline(&spans).iter().for_each(|span| splitter.add(span, span.end)),
+                Overlap::Both => {
+                    crate::facts::Fact::settle(&mut spans);
+                    splitter.add_all(&spans);
+                }
+            }
+            let from = table.cells.len();
+            for (rank, status) in (0..).zip(&ranks) {
+                splitter.take(*status, rank, &mut table.cells);
+            }
+            table.agents.push((agent, from..table.cells.len()));
+        }
+        table.statuses = ranks.iter().map(|status| self.statuses.names[*status as usize].clone()).collect();
+        table
+    }
+}
+
+/// Splits the spans of one agent at the edges of intervals.
+struct Splitter {
+    until: Option<Timestamp>,
+    cursor: GridCursor,
+    counts: Vec<bool>,
+    /// Start in seconds and milliseconds of the pieces of each status, pieces of one interval put together where they follow each other.
+    by_status: Vec<Vec<(u32, u64)>>,
+}
+
+impl Splitter {
+    /// Adds settled spans whole; those without an end last until the agent's next later start.
+    fn add_all(&mut self, spans: &[Span]) {
+        for (index, span) in spans.iter().enumerate() {
+            let next = || spans[index..].iter().map(|next| next.start).find(|start| *start > span.start);
+            self.add(span, span.end.or_else(next));
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, span: &Span, end: Option<Timestamp>) {
+        let Some(end) = end.or(self.until).filter(|_| self.counts[span.status as usize]) else { return };
+        let pieces = &mut self.by_status[span.status as usize];
+        let mut from = span.start;
+        while from < end {
+            let interval = self.cursor.interval(from);
+            let to = interval.to().min(end);
+            let (start, millis) = (seconds(interval.from()), to.since(from).get().unsigned_abs());
+            match pieces.last_mut() {
+                Some((last, sum)) if *last == start => *sum += millis,
+                _ => pieces.push((start, millis)),
+            }
+            from = to;
+        }
+    }
+
+    /// Moves the pieces of a status to `cells`, one of each interval, sorted by start.
+    fn take(&mut self, status: u32, rank: u32, cells: &mut Vec<Cell>) {
+        let pieces = &mut self.by_status[status as usize];
+        if !pieces.is_sorted_by(|a, b| a.0 < b.0) {
+            pieces.sort_unstable();
+            pieces.dedup_by(|(start, millis), (held, sum)| {
+                let is_same = start == held;
+                if is_same {
+                    *sum += *millis;
+                }
+                is_same
+            });
+        }
+        cells.extend(pieces.drain(..).map(|(start, millis)| Cell { start, status: rank, millis }));
+    }
+}
+
+fn seconds(start: Timestamp) -> u32 {
+    // Supported instants end in 2100, intervals begin on whole seconds: both fit.
+    u32::try_from(start.millis() / 1_000).unwrap_or(u32::MAX)
+}
+
+impl StatusTable {
+    /// The agents, sorted by name, with their time sorted by status and start.
+    pub fn agents(&self) -> impl Iterator<Item = (&str, impl ExactSizeIterator<Item = StatusTime>)> {
+        self.agents.iter().map(|(agent, cells)| {
+            let time = |cell: &Cell| StatusTime {
+                status: cell.status,
+                start: Timestamp::from_secs(i64::from(cell.start)),
+                time: Millis::new(cell.millis.cast_signed()),
+            };
+            (agent.as_str(), self.cells[cells.clone()].iter().map(time))
+        })
+    }
+
+    /// The names of the statuses, sorted: a [`StatusTime::status`] is an index into them.
+    pub fn statuses(&self) -> &[String] {
+        &self.statuses
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use injixo_model::IntervalLength;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::zone::Zone;
@@ -197,5 +357,72 @@ mod tests {
             .map(|agent| (agent.agent.as_str(), statuses[agent.spans[0].status as usize].as_str()))
             .collect();
         assert_eq!(seen, [("amy", "Ready"), ("bob", "Break")]);
+    }
+
+    /// Agent, status, start and length in minutes.
+    fn any_row() -> impl Strategy<Value = (u8, u8, i64, Option<i64>)> {
+        (0..3_u8, 0..4_u8, 0..3_000_i64, prop::option::of(0..200_i64))
+    }
+
+    proptest! {
+        /// All agents at once say what each says by itself.
+        #[test]
+        fn the_table_holds_what_is_said_of_each_agent(
+            rows in prop::collection::vec(any_row(), 0..60),
+            is_both: bool,
+            until in prop::option::of(0..3_000_i64),
+            cut in 0..60_usize,
+        ) {
+            let overlap = if is_both { Overlap::Both } else { Overlap::Shortest };
+            // Across a clock change of half an hour, at which intervals of an hour are cut.
+            let from: Timestamp = "2024-04-06T00:00:00Z".parse().unwrap();
+            let at = |minutes: i64| from.after(Millis::from_mins(minutes));
+            let zone = Zone::new("Australia/Lord_Howe").unwrap();
+            let grid = Grid::new(&zone, if is_both { IntervalLength::MINUTES_60 } else { IntervalLength::MINUTES_15 });
+            let until = until.map(at);
+            let collect = || {
+                let mut aggregator = StatusAggregator::new();
+                for part in [&rows[..cut.min(rows.len())], &rows[cut.min(rows.len())..]] {
+                    let mut batch = StatusBatch::new();
+                    for &(agent, status, start, lasted) in part {
+                        let find = |names: &[String], name: &str| names.iter().position(|held| held == name);
+                        let agent = agent.to_string();
+                        let agent = match find(batch.agents(), &agent) {
+                            Some(index) => u32::try_from(index).unwrap(),
+                            None => batch.add_agent(agent),
+                        };
+                        let status = ["b", "off", "a", "c"][usize::from(status)];
+                        let status = match find(batch.statuses(), status) {
+                            Some(index) => u32::try_from(index).unwrap(),
+                            None => batch.add_status(status),
+                        };
+                        batch.push(agent, Span { start: at(start), status, end: lasted.map(|lasted| at(start + lasted)) });
+                    }
+                    aggregator.add(&batch);
+                }
+                aggregator
+            };
+            let (agents, statuses) = collect().finish();
+            let mut expected = Vec::new();
+            for AgentSpans { agent, spans } in agents {
+                let times = status_times(&spans, &grid, overlap, until, |status| statuses[status as usize] != "off");
+                let mut times: Vec<_> = times
+                    .into_iter()
+                    .map(|time| (agent.clone(), statuses[time.status as usize].clone(), time.start, time.time))
+                    .collect();
+                times.sort();
+                expected.extend(times);
+            }
+            let table = collect().times(&grid, overlap, until, |status| status != "off");
+            let found: Vec<_> = table
+                .agents()
+                .flat_map(|(agent, times)| {
+                    let name = |time: StatusTime| table.statuses()[time.status as usize].clone();
+                    times.map(move |time| (agent.to_owned(), name(time), time.start, time.time))
+                })
+                .collect();
+            prop_assert_eq!(table.len(), found.len());
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -192,7 +192,7 @@ pub trait DeliverySource: Debug + Send + Sync + 'static {
     /// When the file cannot be read.
     async fn file(&self, path: &Path) -> Result<Delivery>;
 
-    /// Reads a delivery whole.
+    /// Reads a delivery whole. One without a key is read as it is: nobody will ask for it again.
     ///
     /// # Errors
     ///

@@ -41,7 +41,7 @@ pub(crate) fn cells<F: Counted>(facts: &[F], grid: &Grid) -> Result<Vec<(Timesta
     for fact in facts {
         fact.count(&mut series, &mut cursor)?;
     }
-    Ok(series.finish())
+    Ok(series.finish().iter().collect())
 }
 
 /// How sorted intervals differ.

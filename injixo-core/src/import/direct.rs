@@ -1,5 +1,7 @@
-//! One window of a source straight to intervals, without a store.
+//! One window or one file straight to intervals or timelines, without a store.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use injixo_model::{
@@ -8,8 +10,8 @@ use injixo_model::{
 
 use super::window::{Ended, WindowSource, how_it_ended, nothing_good, read};
 use super::{ImportReport, Rejections, wrong_kind};
-use crate::aggregate::{Aggregator, IntervalTable};
-use crate::connector::{Connector, Context, Form, RowSink, Stream};
+use crate::aggregate::{Aggregator, IntervalTable, StatusAggregator};
+use crate::connector::{Connector, Context, Counts, Delivery, DeliverySource, Form, RowSink, RowWriter, Stream};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The intervals of one window of contact data, read without a store, and what came of the rows; each rejected row is shown to
@@ -76,6 +78,127 @@ pub(crate) fn truncated(window: Window) -> Error {
 pub(crate) fn not_yet(window: Window) -> Error {
     let message = "the external system holds nothing of this window yet: try again later";
     Error::new(ErrorKind::Unavailable, message).with("window", window)
+}
+
+/// The intervals of one file of contacts, read without a store, and what came of the rows; each rejected row is shown to `rejected`.
+///
+/// Intervals are a quarter of an hour long and follow the wall clock of the connector's zone. The file stands for itself: what other
+/// files say about the same time is for a store to settle. Memory is needed for the intervals, not for the rows.
+///
+/// # Errors
+///
+/// `Unsupported` when the connector reads no files of contacts; `DataInvalid` when not one row is good; whatever the source reports.
+pub async fn read_file_intervals(
+    connector: &dyn Connector,
+    path: impl AsRef<Path> + Send,
+    cx: &Context,
+    rejected: impl FnMut(&RejectedRow) + Send,
+) -> Result<(IntervalTable, ImportReport)> {
+    let began = Instant::now();
+    let source = files_of(connector, Form::Contacts)?;
+    let mut sums = Sums {
+        aggregator: Aggregator::new(IntervalLength::MINUTES_15, &connector.zone()),
+        series: Vec::new(),
+        rejections: Rejections::new(rejected),
+    };
+    let delivery = unnamed(path.as_ref());
+    let (counts, warnings) = read_whole(&source, &delivery, &mut sums, cx).await?;
+    let Sums { aggregator, series, rejections } = sums;
+    let report = said(&delivery, Stream::Contacts, counts, series.len(), rejections)?;
+    Ok((aggregator.finish(), ImportReport { elapsed: began.elapsed(), ..report.with_warnings(warnings) }))
+}
+
+/// The statuses of one file, read without a store, and what came of the rows; each rejected row is shown to `rejected`.
+///
+/// # Errors
+///
+/// `Unsupported` when the connector reads no files of agent statuses; else as for [`read_file_intervals`].
+pub async fn read_file_statuses(
+    connector: &dyn Connector,
+    path: impl AsRef<Path> + Send,
+    cx: &Context,
+    rejected: impl FnMut(&RejectedRow) + Send,
+) -> Result<(StatusAggregator, ImportReport)> {
+    let began = Instant::now();
+    let source = files_of(connector, Form::Statuses)?;
+    let mut spans = Spans { aggregator: StatusAggregator::new(), rejections: Rejections::new(rejected) };
+    let delivery = unnamed(path.as_ref());
+    let (counts, warnings) = read_whole(&source, &delivery, &mut spans, cx).await?;
+    let Spans { aggregator, rejections } = spans;
+    let report = said(&delivery, Stream::Statuses, counts, aggregator.agents(), rejections)?;
+    Ok((aggregator, ImportReport { elapsed: began.elapsed(), ..report.with_warnings(warnings) }))
+}
+
+fn files_of(connector: &dyn Connector, form: Form) -> Result<Arc<dyn DeliverySource>> {
+    connector.deliveries().filter(|source| source.form() == form).ok_or_else(|| {
+        let what = if form == Form::Statuses { "agent statuses" } else { "contacts" };
+        let message = format!("the connector {} does not read files of {what}", connector.info().kind);
+        Error::new(ErrorKind::Unsupported, message)
+    })
+}
+
+/// A file whose content nobody asks for again.
+fn unnamed(path: &Path) -> Delivery {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Delivery { key: String::new(), name, settings: String::new(), location: path.to_owned() }
+}
+
+async fn read_whole(
+    source: &Arc<dyn DeliverySource>,
+    delivery: &Delivery,
+    sink: &mut dyn RowSink,
+    cx: &Context,
+) -> Result<(Counts, Vec<String>)> {
+    let mut writer = RowWriter::new(cx, sink);
+    source.read(cx, delivery, &mut writer).await.map_err(|error| error.with("file", &delivery.name))?;
+    writer.finish_with_warnings()
+}
+
+fn said(
+    delivery: &Delivery,
+    stream: Stream,
+    counts: Counts,
+    subjects: usize,
+    rejections: Rejections<'_>,
+) -> Result<ImportReport> {
+    if counts.good == 0 && counts.rejected > 0 {
+        return Err(Error::new(ErrorKind::DataInvalid, rejections.nothing_good()).with("file", &delivery.name));
+    }
+    Ok(ImportReport {
+        imported: counts.good,
+        rejected: counts.rejected,
+        skipped: counts.skipped,
+        rejected_by_rule: rejections.by_rule,
+        first_rejected: rejections.first,
+        subjects: subjects as u64,
+        ..ImportReport::empty(delivery.name.clone(), stream)
+    })
+}
+
+/// Collects spans that are read.
+struct Spans<'w> {
+    aggregator: StatusAggregator,
+    rejections: Rejections<'w>,
+}
+
+impl RowSink for Spans<'_> {
+    fn contacts(&mut self, _: &ContactBatch) -> Result<()> {
+        Err(wrong_kind())
+    }
+
+    fn interval_rows(&mut self, _: &IntervalBatch) -> Result<()> {
+        Err(wrong_kind())
+    }
+
+    fn statuses(&mut self, batch: &StatusBatch) -> Result<()> {
+        self.aggregator.add(batch);
+        Ok(())
+    }
+
+    fn rejected(&mut self, row: &RejectedRow) -> Result<()> {
+        self.rejections.add(row);
+        Ok(())
+    }
 }
 
 /// Adds up what is read.

@@ -21,8 +21,8 @@ use injixo_model::{ContactBatch, IntervalBatch, QueueKey, RejectedRow, Rule, Spa
 pub(crate) use self::agents::timeline_within;
 pub(crate) use self::apply::{Guard, announce, corrupt};
 pub(crate) use self::arrive::arrived;
-pub use self::direct::read_intervals;
 pub(crate) use self::direct::{not_yet, truncated};
+pub use self::direct::{read_file_intervals, read_file_statuses, read_intervals};
 pub use self::events::{Events, Receipt};
 pub(crate) use self::job::{Derives, Job};
 pub(crate) use self::live::{keep_live, last_said};

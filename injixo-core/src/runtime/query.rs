@@ -263,7 +263,7 @@ impl IntervalReader {
             }
             from = to + 1;
         }
-        Ok(series.finish())
+        Ok(series.finish().iter().collect())
     }
 
     /// The days whose facts may count in the window.

@@ -165,7 +165,17 @@ impl Resolver {
     /// # Errors
     ///
     /// As for [`span`](Self::span).
+    #[inline]
     pub fn end_of(&mut self, start: Timestamp, end: LocalTime) -> Result<Timestamp, Rule> {
+        let (from, to, offset) = self.plain;
+        let plain = Timestamp::from_millis(end.0 - offset);
+        if from <= end.0 && end.0 < to && start <= plain {
+            return Ok(plain);
+        }
+        self.end_by_policy(start, end)
+    }
+
+    fn end_by_policy(&mut self, start: Timestamp, end: LocalTime) -> Result<Timestamp, Rule> {
         let ends = match (self.fold, self.zone.resolve(end)) {
             // The end of a span says nothing about the order of the rows.
             (FoldPolicy::InOrder, Resolved::Fold { earlier, later }) => {

@@ -1,0 +1,547 @@
+//! The sums of one queue, while they grow and when they are done.
+
+use injixo_model::{Attribution, Contact, ContactRow, IntervalRow, Measures, Millis, Quantity, Timed, Timestamp};
+
+use super::runs::{Cell, Runs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::zone::GridCursor;
+
+/// The sums of one queue while they grow.
+///
+/// What most sources deliver, whole contacts that count where they started, stands in narrow cells. The first fact that is more than
+/// that widens the cells of its queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Series(Sums);
+
+#[derive(Debug, Clone)]
+enum Sums {
+    Plain(Runs<Plain>),
+    Full(Box<Full>),
+}
+
+/// Whole contacts, without wait, abandoned and service level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Plain {
+    handle_time: u64,
+    start: u32,
+    facts: u32,
+    offered: u32,
+    handled: u32,
+    measured: u32,
+}
+
+/// Facts and counts of one fact up to here keep the sums of a cell within its integers.
+const MOST: u32 = 0xFFFF;
+
+impl Cell for Plain {
+    #[inline]
+    fn start(&self) -> u32 {
+        self.start
+    }
+
+    #[inline]
+    fn add(&mut self, other: &Self) -> bool {
+        let facts = self.facts + other.facts;
+        if facts > MOST {
+            return false;
+        }
+        self.facts = facts;
+        self.offered += other.offered;
+        self.handled += other.handled;
+        self.measured += other.measured;
+        self.handle_time += other.handle_time;
+        true
+    }
+}
+
+impl Plain {
+    #[inline]
+    fn of_row(row: &ContactRow, start: u32) -> Option<Self> {
+        let whole = |part: u32| match part {
+            0 => Some(0),
+            1_000_000 => Some(1),
+            _ => None,
+        };
+        let (offered, handled) = (whole(row.offered)?, whole(row.handled)?);
+        // What an unhandled contact took is no handle time.
+        let duration = if handled > 0 { row.duration } else { -1 };
+        let (handle_time, measured) = u64::try_from(duration).map_or((0, 0), |duration| (duration, handled));
+        Some(Self { handle_time, start, facts: 1, offered, handled, measured })
+    }
+
+    fn of_measures(measures: &Measures, start: u32) -> Option<Self> {
+        let Measures { offered, handled, handle_time, wait_time, abandoned, within_service_level } = *measures;
+        if wait_time != Timed::default() || abandoned.is_some() || within_service_level.is_some() {
+            return None;
+        }
+        let time = u64::try_from(handle_time.total.get()).ok().filter(|time| *time < 1 << 47)?;
+        let [offered, handled, measured] = [whole(offered)?, whole(handled)?, whole(handle_time.number)?];
+        Some(Self { handle_time: time, start, facts: 1, offered, handled, measured })
+    }
+
+    fn measures(&self) -> Measures {
+        Measures {
+            offered: Quantity::whole(i64::from(self.offered)),
+            handled: Quantity::whole(i64::from(self.handled)),
+            handle_time: Timed {
+                total: Millis::new(self.handle_time.cast_signed()),
+                number: Quantity::whole(i64::from(self.measured)),
+            },
+            ..Measures::default()
+        }
+    }
+
+    fn widened(&self) -> Core {
+        let Measures { offered, handled, handle_time, .. } = self.measures();
+        Core {
+            start: self.start,
+            facts: self.facts,
+            offered: offered.micros(),
+            handled: handled.micros(),
+            handle_time: handle_time.total.get(),
+            measured: handle_time.number.micros(),
+        }
+    }
+}
+
+/// A count of whole contacts that many of it may be added up to.
+fn whole(count: Quantity) -> Option<u32> {
+    let (one, micros) = (Quantity::ONE.micros(), count.micros());
+    let whole =
+        if micros == 0 || micros == one { micros / one } else { (micros % one == 0).then_some(micros / one)? };
+    u32::try_from(whole).ok().filter(|whole| *whole <= MOST)
+}
+
+/// Everything that facts may carry: wait, abandoned and service level in cells beside the others, since most sources deliver none of
+/// them.
+#[derive(Debug, Clone)]
+struct Full {
+    core: Runs<Core>,
+    more: Runs<More>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Core {
+    start: u32,
+    facts: u32,
+    offered: i64,
+    handled: i64,
+    handle_time: i64,
+    measured: i64,
+}
+
+impl Cell for Core {
+    #[inline]
+    fn start(&self) -> u32 {
+        self.start
+    }
+
+    #[inline]
+    fn add(&mut self, other: &Self) -> bool {
+        self.facts = self.facts.saturating_add(other.facts);
+        self.offered = self.offered.saturating_add(other.offered);
+        self.handled = self.handled.saturating_add(other.handled);
+        self.handle_time = self.handle_time.saturating_add(other.handle_time);
+        self.measured = self.measured.saturating_add(other.measured);
+        true
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct More {
+    start: u32,
+    wait_time: Timed,
+    abandoned: (u32, Quantity),
+    within_service_level: (u32, Quantity),
+}
+
+impl Cell for More {
+    fn start(&self) -> u32 {
+        self.start
+    }
+
+    fn add(&mut self, other: &Self) -> bool {
+        let plus = |a: (u32, Quantity), b: (u32, Quantity)| (a.0.saturating_add(b.0), a.1.plus(b.1));
+        self.wait_time = self.wait_time.plus(other.wait_time);
+        self.abandoned = plus(self.abandoned, other.abandoned);
+        self.within_service_level = plus(self.within_service_level, other.within_service_level);
+        true
+    }
+}
+
+impl Full {
+    fn of(cells: Vec<Plain>) -> Self {
+        let mut full = Self { core: Runs::new(), more: Runs::new() };
+        cells.iter().for_each(|cell| full.add(&cell.widened()));
+        full
+    }
+
+    fn add(&mut self, core: &Core) {
+        let fits = self.core.add(core);
+        debug_assert!(fits, "wide cells hold any sum");
+    }
+
+    fn add_more(&mut self, more: &More) {
+        let fits = self.more.add(more);
+        debug_assert!(fits, "wide cells hold any sum");
+    }
+
+    fn finish(self) -> Vec<(Timestamp, Measures)> {
+        let mut more = self.more.finish().unwrap_or_else(|cells| cells).into_iter().peekable();
+        let core = self.core.finish().unwrap_or_else(|cells| cells);
+        let mut cells = Vec::with_capacity(core.len());
+        for core in core {
+            let more = more.next_if(|more| more.start == core.start).unwrap_or_default();
+            // An interval in which no contact counts, only spread time, has none abandoned: that is known.
+            let known = |(facts, count): (u32, Quantity)| (facts == core.facts).then_some(count);
+            let measures = Measures {
+                offered: Quantity::from_micros(core.offered),
+                handled: Quantity::from_micros(core.handled),
+                handle_time: Timed {
+                    total: Millis::new(core.handle_time),
+                    number: Quantity::from_micros(core.measured),
+                },
+                wait_time: more.wait_time,
+                abandoned: known(more.abandoned),
+                within_service_level: known(more.within_service_level),
+            };
+            cells.push((at(core.start), measures));
+        }
+        cells
+    }
+}
+
+impl Series {
+    pub(crate) const fn new() -> Self {
+        Self(Sums::Plain(Runs::new()))
+    }
+
+    /// Adds a contact that carries no more than its row and counts where it started.
+    #[inline]
+    pub(super) fn add_row_of_batch(&mut self, row: &ContactRow, cursor: &mut GridCursor) {
+        let start = seconds(cursor.floor(row.start));
+        if let Sums::Plain(runs) = &mut self.0
+            && let Some(cell) = Plain::of_row(row, start)
+            && runs.add(&cell)
+        {
+            return;
+        }
+        self.add_wide_row(row, start);
+    }
+
+    #[cold]
+    fn add_wide_row(&mut self, row: &ContactRow, start: u32) {
+        let is_measured = row.handled > 0 && row.duration >= 0;
+        self.full().add(&Core {
+            start,
+            facts: 1,
+            offered: i64::from(row.offered),
+            handled: i64::from(row.handled),
+            handle_time: if is_measured { row.duration } else { 0 },
+            measured: if is_measured { i64::from(row.handled) } else { 0 },
+        });
+    }
+
+    fn full(&mut self) -> &mut Full {
+        if let Sums::Plain(runs) = &mut self.0 {
+            let runs = std::mem::replace(runs, Runs::new());
+            self.0 = Sums::Full(Box::new(Full::of(runs.into_cells())));
+        }
+        match &mut self.0 {
+            Sums::Full(full) => full,
+            Sums::Plain(_) => unreachable!("widened above"),
+        }
+    }
+
+    pub(crate) fn add_contact(&mut self, contact: &Contact, attribution: Attribution, cursor: &mut GridCursor) {
+        let counted = if attribution == Attribution::Ended { contact.end() } else { contact.start };
+        let start = seconds(cursor.floor(counted));
+        let handle_time = contact.handle_time();
+        let mut core = Core {
+            start,
+            facts: 1,
+            offered: contact.offered.micros(),
+            handled: contact.handled.micros(),
+            handle_time: handle_time.unwrap_or_default().get(),
+            measured: if handle_time.is_some() { contact.handled.micros() } else { 0 },
+        };
+        let full = self.full();
+        if attribution == Attribution::Spread {
+            core.handle_time = 0;
+            let (mut from, end) = (contact.answered(), contact.end());
+            while from < end {
+                let to = cursor.interval(from).to().min(end);
+                let (start, handle_time) = (seconds(cursor.floor(from)), to.since(from).get());
+                full.add(&Core { start, handle_time, ..Core::default() });
+                from = to;
+            }
+        }
+        full.add(&core);
+        let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
+        let wait_time = match contact.wait {
+            Some(total) if !contact.handled.is_zero() => Timed { total, number: contact.handled },
+            _ => Timed::default(),
+        };
+        if contact.wait.is_some() || contact.abandoned.is_some() || contact.within_service_level.is_some() {
+            full.add_more(&More {
+                start,
+                wait_time,
+                abandoned: known(contact.abandoned),
+                within_service_level: known(contact.within_service_level),
+            });
+        }
+    }
+
+    /// Adds a ready-made row to the interval that holds it whole.
+    pub(crate) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor) -> Result<()> {
+        let interval = cursor.interval(row.start);
+        if row.end() > interval.to() {
+            let minutes = row.length.get() / 60_000;
+            let message = format!(
+                "a ready-made row of {minutes} minutes cannot be split into the intervals asked for: ask for {minutes} minutes or more, in the zone of the source"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).with("start", row.start));
+        }
+        self.add_measures(seconds(interval.from()), &row.measures);
+        Ok(())
+    }
+
+    fn add_measures(&mut self, start: u32, measures: &Measures) {
+        if let Sums::Plain(runs) = &mut self.0
+            && let Some(cell) = Plain::of_measures(measures, start)
+            && runs.add(&cell)
+        {
+            return;
+        }
+        let full = self.full();
+        full.add(&Core {
+            start,
+            facts: 1,
+            offered: measures.offered.micros(),
+            handled: measures.handled.micros(),
+            handle_time: measures.handle_time.total.get(),
+            measured: measures.handle_time.number.micros(),
+        });
+        let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
+        let more = More {
+            start,
+            wait_time: measures.wait_time,
+            abandoned: known(measures.abandoned),
+            within_service_level: known(measures.within_service_level),
+        };
+        if more.wait_time != Timed::default() || more.abandoned.0 + more.within_service_level.0 > 0 {
+            full.add_more(&more);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Cells {
+        match self.0 {
+            Sums::Plain(runs) => match runs.finish() {
+                Ok(cells) => Cells::plain(cells),
+                Err(cells) => Cells::full(Full::of(cells).finish()),
+            },
+            Sums::Full(full) => Cells::full(full.finish()),
+        }
+    }
+}
+
+/// The intervals of one queue, sorted by start.
+#[derive(Debug, Clone)]
+pub(crate) struct Cells(Width);
+
+#[derive(Debug, Clone)]
+enum Width {
+    Plain(Vec<Plain>),
+    Full(Vec<(Timestamp, Measures)>),
+}
+
+impl Cells {
+    const fn plain(cells: Vec<Plain>) -> Self {
+        Self(Width::Plain(cells))
+    }
+
+    pub(crate) const fn full(cells: Vec<(Timestamp, Measures)>) -> Self {
+        Self(Width::Full(cells))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Width::Plain(cells) => cells.len(),
+            Width::Full(cells) => cells.len(),
+        }
+    }
+
+    /// The start and measures of an interval that there is.
+    #[inline]
+    fn get(&self, index: usize) -> (Timestamp, Measures) {
+        match &self.0 {
+            Width::Plain(cells) => (at(cells[index].start), cells[index].measures()),
+            Width::Full(cells) => cells[index],
+        }
+    }
+
+    /// The starts and measures.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (Timestamp, Measures)> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// Leaves out the intervals that start at `end` or later.
+    pub(super) fn truncate(&mut self, end: Timestamp) {
+        match &mut self.0 {
+            Width::Plain(cells) => cells.truncate(cells.partition_point(|cell| at(cell.start) < end)),
+            Width::Full(cells) => cells.truncate(cells.partition_point(|(start, _)| *start < end)),
+        }
+    }
+
+    /// The same in the longer intervals of `cursor`, of which each holds some of these whole.
+    pub(super) fn rolled_up(&self, cursor: &mut GridCursor) -> Self {
+        match &self.0 {
+            Width::Plain(cells) => {
+                // Sums are as far as they may go only once; beyond that they are made from measures.
+                Self::plain_rolled_up(cells, cursor).unwrap_or_else(|| Self::full(rolled_up(self.iter(), cursor)))
+            }
+            Width::Full(cells) => Self::full(rolled_up(cells.iter().copied(), cursor)),
+        }
+    }
+
+    fn plain_rolled_up(cells: &[Plain], cursor: &mut GridCursor) -> Option<Self> {
+        let mut longer: Vec<Plain> = Vec::with_capacity(cells.len());
+        let (mut from, mut to) = (0, 0);
+        for cell in cells {
+            if (from..to).contains(&cell.start) {
+                let sum = longer.last_mut()?;
+                if !sum.add(cell) {
+                    return None;
+                }
+                continue;
+            }
+            let interval = cursor.interval(at(cell.start));
+            (from, to) = (seconds(interval.from()), seconds(interval.to()));
+            longer.push(Plain { start: from, ..*cell });
+        }
+        Some(Self::plain(longer))
+    }
+
+    /// The sum of both.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        if let (Width::Plain(a), Width::Plain(b)) = (&self.0, &other.0)
+            && let Some(sum) = plus(a.iter().copied(), b.iter().copied(), Plain::start, Plain::add)
+        {
+            return Self::plain(sum);
+        }
+        let sum = plus(
+            self.iter(),
+            other.iter(),
+            |cell| cell.0,
+            |sum, cell| {
+                sum.1 = sum.1.plus(&cell.1);
+                true
+            },
+        );
+        Self::full(sum.unwrap_or_default())
+    }
+}
+
+fn rolled_up(
+    cells: impl Iterator<Item = (Timestamp, Measures)>,
+    cursor: &mut GridCursor,
+) -> Vec<(Timestamp, Measures)> {
+    let mut longer: Vec<(Timestamp, Measures)> = Vec::new();
+    for (start, measures) in cells {
+        let start = cursor.floor(start);
+        match longer.last_mut() {
+            Some((last, sum)) if *last == start => *sum = sum.plus(&measures),
+            _ => longer.push((start, measures)),
+        }
+    }
+    longer
+}
+
+/// Two sorted lists as one; `None` where a sum does not fit.
+fn plus<T, K: Ord>(
+    a: impl Iterator<Item = T>,
+    b: impl Iterator<Item = T>,
+    start: impl Fn(&T) -> K,
+    add: impl Fn(&mut T, &T) -> bool,
+) -> Option<Vec<T>> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    let mut sums = Vec::with_capacity(a.size_hint().0.max(b.size_hint().0));
+    loop {
+        let order = match (a.peek(), b.peek()) {
+            (Some(a), Some(b)) => start(a).cmp(&start(b)),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => return Some(sums),
+        };
+        let mut sum = if order.is_gt() { b.next()? } else { a.next()? };
+        if order.is_eq() && !add(&mut sum, &b.next()?) {
+            return None;
+        }
+        sums.push(sum);
+    }
+}
+
+fn at(start: u32) -> Timestamp {
+    Timestamp::from_secs(i64::from(start))
+}
+
+fn seconds(start: Timestamp) -> u32 {
+    // Supported instants end in 2100, intervals begin on whole seconds: both fit.
+    u32::try_from(start.millis() / 1_000).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use injixo_model::{Channel, ContactBatch, IntervalLength, QueueKey};
+
+    use super::*;
+    use crate::zone::{Grid, Zone};
+
+    fn row(offered: i64, handled: i64, total: i64, number: i64) -> IntervalRow {
+        let micros = Quantity::from_micros;
+        let measures = Measures {
+            offered: micros(offered),
+            handled: micros(handled),
+            handle_time: Timed { total: Millis::new(total), number: micros(number) },
+            ..Measures::default()
+        };
+        IntervalRow { start: at(900), length: Millis::from_mins(15), measures }
+    }
+
+    fn sum(rows: &[IntervalRow]) -> Vec<(Timestamp, Measures)> {
+        let mut cursor = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15).cursor();
+        let mut series = Series::new();
+        rows.iter().for_each(|row| series.add_interval(row, &mut cursor).unwrap());
+        series.finish().iter().collect()
+    }
+
+    #[test]
+    fn sums_beyond_narrow_cells_are_exact() {
+        let large = row(70_000_000_000, 1_000_000, i64::MAX / 4, 1_000_000);
+        let small = row(1_000_000, 0, 0, 0);
+        let shared = row(500_000, 500_000, 7, 500_000);
+        for rows in [[small, large, small, shared], [shared, large, small, small], [small, small, shared, large]] {
+            let expected = row(70_002_500_000, 1_500_000, i64::MAX / 4 + 7, 1_500_000).measures;
+            assert_eq!(sum(&rows), [(at(900), expected)]);
+        }
+        let many = vec![row(65_535_000_000, 65_535_000_000, 1 << 46, 65_535_000_000); 70_000];
+        let expected = row(70_000 * 65_535_000_000, 70_000 * 65_535_000_000, 70_000 << 46, 70_000 * 65_535_000_000);
+        assert_eq!(sum(&many), [(at(900), expected.measures)]);
+    }
+
+    #[test]
+    fn more_facts_than_a_narrow_cell_takes() {
+        let mut batch = ContactBatch::new();
+        let queue = batch.add_queue(QueueKey::new("Hotline", Channel::Calls));
+        let call = |start: i64| Contact::offered(Timestamp::from_secs(start)).handled(Millis::from_secs(2));
+        (0..200_000).for_each(|call_| batch.push(queue, &call(call_ % 1_800)));
+        let mut cursor = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15).cursor();
+        let mut series = Series::new();
+        batch.rows().iter().for_each(|row| series.add_row_of_batch(row, &mut cursor));
+        let cells: Vec<_> = series.finish().iter().collect();
+        let counts: Vec<i64> = cells.iter().map(|cell| cell.1.offered.micros() / 1_000_000).collect();
+        // 200,000 = 111 rounds of 1,800 and 200 more.
+        assert_eq!(counts, [111 * 900 + 200, 111 * 900]);
+        assert_eq!(cells[0].1.handle_time.total, Millis::from_secs(2 * 100_100));
+    }
+}
