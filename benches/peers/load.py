@@ -59,8 +59,8 @@ def dlt_load(d, file):
         for batch in batches:
             yield pa.Table.from_batches([batch])
 
-    pipeline = dlt.pipeline("contacts", destination=dlt.destinations.sqlalchemy(f"sqlite:///{file}"),
-                            dataset_name="main", pipelines_dir=work)
+    pipeline = dlt.pipeline("contacts", dataset_name="main", pipelines_dir=work,
+                            destination=dlt.destinations.sqlalchemy(f"sqlite:///{file}"))
     pipeline.run(rows()).raise_on_failed_jobs()
     shutil.rmtree(work)
 

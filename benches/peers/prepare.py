@@ -24,7 +24,8 @@ import polars as pl
 TOPICS = {"Billing": "Gebühren", "Sales": "Sales €", "Claims": "Claims; Damage",
           "Returns": "Retours; à vérifier", "Retention": "Fidélité", "VIP": '"VIP"',
           "Logistics": 'Logistik; "Übersee"'}
-AGENTS = [f"{first} {last}" for first in ("Jörg", "Zoë", "André", "Marie", "Søren", "Inês", "Tom")
+AGENTS = [f"{first} {last}"
+          for first in ("Jörg", "Zoë", "André", "Marie", "Søren", "Inês", "Tom")
           for last in ("Müller", "Peña", "Strauß", "Lefèvre", "Novak", "Öztürk", "O'Brien")]
 NOTES = ["", "ok", "call back tomorrow", "wrong number", "contract renewed – closed",
          "asked for a refund; form sent", 'wants the "premium" plan', "10 € voucher",
@@ -85,18 +86,17 @@ def general(d):
         rng.choice(len(table), rows, p=p).astype(np.uint32))
     names = f["Queue"].unique().to_list()
     date = pl.col("Date")
-    iso = pl.concat_str(date.str.slice(6), date.str.slice(3, 2), date.str.slice(0, 2), separator="-")
+    iso = pl.concat_str(
+        date.str.slice(6), date.str.slice(3, 2), date.str.slice(0, 2), separator="-")
     bad = np.sort(rng.choice(rows, rows // 1_000, replace=False))
     kind = [BAD[i] for i in rng.integers(0, len(BAD), len(bad))]
-
-    text = pl.lit('"') + pl.col("Channel") + '"'
     f = f.select(
         Customer=pl.Series(rng.integers(100_000, 1_000_000, rows)).cast(pl.String),
         Queue=pl.col("Queue").replace_strict(names, quoted(map(general_queue, names))),
         Agent=pick(quoted(AGENTS)),
         Day=pl.when(pl.Series(rng.random(rows) < .5)).then(iso).otherwise(date),
         Clock="Time", Note=pick(quoted(NOTES), NOTE_P), Offered="Offered", Answered="Answered",
-        Seconds="Duration", Channel=text,
+        Seconds="Duration", Channel=pl.format('"{}"', "Channel"),
         Score=pick([f"{i // 100},{i % 100:02}" for i in range(501)]), Reserved=pl.lit(""))
     for column in {c for c, _ in kind}:
         at = [(row, value) for row, (c, value) in zip(bad, kind) if c == column]
