@@ -18,7 +18,7 @@ pub(crate) const fn eight(byte: u8) -> u64 {
 
 /// Marks the bytes of `word` that are zero; marks behind the first one mean nothing.
 #[inline]
-const fn zeros(word: u64) -> u64 {
+pub(crate) const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH
 }
 
@@ -28,18 +28,19 @@ const fn above_nine(word: u64) -> u64 {
     ((word & !HIGH) + eight(0x76) | word) & HIGH
 }
 
+/// Which byte the first mark stands at.
 #[inline]
-const fn first(marks: u64) -> usize {
+pub(crate) const fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
-/// Where the first of two bytes, or a zero, stands from `at` on; each is given [eight times](eight). `None` where it does not come
-/// before the last bytes.
+/// Where the first of two bytes stands from `at` on; each is given [eight times](eight). `None` where it does not come before the
+/// last bytes.
 #[inline]
 pub(crate) fn find(bytes: &[u8], mut at: usize, a: u64, b: u64) -> Option<usize> {
     loop {
         let word = word(bytes, at)?;
-        let marks = zeros(word ^ a) | zeros(word ^ b) | zeros(word);
+        let marks = zeros(word ^ a) | zeros(word ^ b);
         if marks != 0 {
             return Some(at + first(marks));
         }
@@ -82,7 +83,10 @@ pub(crate) struct Fixed {
     places: Places,
     role: Role,
     /// The last date, as it stood there, and its day.
-    last: Option<([u64; WORDS], i32)>,
+    last: [u64; WORDS],
+    day: Option<i32>,
+    /// The last value of a date alone, as it stood there: most rows repeat it.
+    value: [u64; WORDS],
 }
 
 /// Where the first digit of each component stands.
@@ -112,7 +116,9 @@ impl Fixed {
             dated: [0; WORDS],
             places,
             role,
-            last: None,
+            last: [0; WORDS],
+            day: None,
+            value: [0; WORDS],
         };
         for (at, byte) in bytes.iter().enumerate() {
             let (word, shift) = (at / 8, at % 8 * 8);
@@ -144,50 +150,88 @@ impl Fixed {
         })
     }
 
-    /// The value at `at`; `None` where none of this format stands there, or one that is no date or time. What follows it must be looked
-    /// at by the caller.
+    /// Reads the value at `at` into `parsed`; `None` where none of this format stands there, or one that is no date or time. What
+    /// follows it must be looked at by the caller.
     #[inline]
-    pub(crate) fn read(&mut self, bytes: &[u8], at: usize) -> Option<Parsed> {
-        let mut words = [0; WORDS];
+    pub(crate) fn read(&mut self, bytes: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
+        match self.width {
+            ..=8 => self.read_words::<1>(bytes, at, parsed),
+            9..=16 => self.read_words::<2>(bytes, at, parsed),
+            _ => self.read_words::<3>(bytes, at, parsed),
+        }
+    }
+
+    #[inline(always)]
+    fn read_words<const N: usize>(&mut self, bytes: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
+        let mut words = [0; N];
+        for index in 0..N {
+            words[index] = word(bytes, at + index * 8)? & self.inside[index];
+        }
+        let is_date = self.role == Role::Date;
+        if is_date && self.day.is_some() && differs::<N>(&words, &self.value) == 0 {
+            parsed.date = self.day;
+            return Some(());
+        }
+        let value = words;
         let mut wrong = 0;
-        for index in 0..self.width.div_ceil(8) {
-            let word = (word(bytes, at + index * 8)? ^ self.pattern[index]) & self.inside[index];
-            wrong |= word & !self.digits[index] | above_nine(word);
-            words[index] = word;
+        for index in 0..N {
+            words[index] ^= self.pattern[index];
+            wrong |= words[index] & !self.digits[index] | above_nine(words[index]);
         }
         if wrong != 0 {
             return None;
         }
-        let digit = |at: usize| i32::from((words[at / 8] >> (at % 8 * 8)).to_le_bytes()[0]);
-        let two = |place: u8| digit(usize::from(place)) * 10 + digit(usize::from(place) + 1);
-        let or_zero = |place: Option<u8>| place.map_or(0, two);
-        let time = match self.places.hour {
-            Some(hour) if self.role != Role::Date => {
-                Some(time_of_day(two(hour), or_zero(self.places.minute), or_zero(self.places.second), 0).ok()?)
+        // Each byte and the next one as a number of two digits.
+        let mut pairs = [0; N];
+        for index in 0..N {
+            let next = if index + 1 < N { words[index + 1] << 56 } else { 0 };
+            pairs[index] = words[index] * 10 + (words[index] >> 8 | next);
+        }
+        let two = |place: u8| i32::from((pairs[usize::from(place / 8) % N] >> (place % 8 * 8)).to_le_bytes()[0]);
+        if let Some(hour) = self.places.hour
+            && !is_date
+        {
+            let or_zero = |place: Option<u8>| place.map_or(0, two);
+            let time = time_of_day(two(hour), or_zero(self.places.minute), or_zero(self.places.second), 0);
+            parsed.time = Some(time.ok()?);
+            parsed.offset = None;
+        }
+        if self.role != Role::Time {
+            let mut dated = words;
+            for index in 0..N {
+                dated[index] &= self.dated[index];
             }
-            _ => None,
-        };
-        let date = if self.role == Role::Time { None } else { Some(self.day(&words, two)?) };
-        Some(Parsed { date, time, offset: None })
+            if self.day.is_none() || differs::<N>(&dated, &self.last) != 0 {
+                self.day = Some(self.day(two)?);
+                self.last[..N].copy_from_slice(&dated);
+            }
+            if is_date {
+                self.value[..N].copy_from_slice(&value);
+            }
+            parsed.date = self.day;
+        }
+        Some(())
     }
 
-    #[inline]
-    fn day(&mut self, words: &[u64; WORDS], two: impl Fn(u8) -> i32) -> Option<i32> {
-        let dated = [words[0] & self.dated[0], words[1] & self.dated[1], words[2] & self.dated[2]];
-        if let Some((last, day)) = self.last
-            && last == dated
-        {
-            return Some(day);
-        }
+    #[inline(never)]
+    fn day(&self, two: impl Fn(u8) -> i32) -> Option<i32> {
         let Places { year: Some(year), month: Some(month), day: Some(day), .. } = self.places else { return None };
         let year = match (self.places.short_year, two(year)) {
             (false, century) => century * 100 + two(year + 2),
             (true, year) => year + if year < 70 { 2000 } else { 1900 },
         };
-        let day = days(year, two(month), two(day)).ok()?;
-        self.last = Some((dated, day));
-        Some(day)
+        days(year, two(month), two(day)).ok()
     }
+}
+
+/// Zero where the words are those of `held`.
+#[inline]
+fn differs<const N: usize>(words: &[u64; N], held: &[u64; WORDS]) -> u64 {
+    let mut differs = 0;
+    for index in 0..N {
+        differs |= words[index] ^ held[index];
+    }
+    differs
 }
 
 #[cfg(test)]
@@ -198,11 +242,19 @@ mod tests {
     use crate::datetime::Formats;
     use crate::encoding::Encoding;
 
+    fn read(fixed: &mut Fixed, padded: &[u8], length: usize) -> Option<Parsed> {
+        let mut parsed = Parsed { date: None, time: None, offset: Some(7) };
+        if fixed.role == Role::Date {
+            parsed.offset = None;
+        }
+        fixed.read(padded, 0, &mut parsed).filter(|()| length == fixed.width()).map(|()| parsed)
+    }
+
     proptest! {
         #[test]
         fn finds_what_a_search_finds(text in "[a-c;\n\0\u{80}]{0,40}", at in 0..40_usize) {
             let mut bytes = text.into_bytes();
-            let expected = bytes.iter().enumerate().skip(at).find(|(_, byte)| [b';', b'\n', 0].contains(byte)).map(|found| found.0);
+            let expected = bytes.iter().enumerate().skip(at).find(|(_, byte)| [b';', b'\n'].contains(byte)).map(|found| found.0);
             bytes.extend([b'x'; 16]);
             prop_assert_eq!(find(&bytes, at, eight(b';'), eight(b'\n')), expected);
         }
@@ -234,7 +286,7 @@ mod tests {
                 let mut fixed = formats.fixed();
                 for value in values.iter().map(|value| value.as_bytes()).chain([b"24:00".as_slice(), b"24:00:00"]) {
                     let padded = [value, b";;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;".as_slice()].concat();
-                    let read = fixed.iter_mut().find_map(|fixed| fixed.read(&padded, 0).filter(|_| value.len() == fixed.width()));
+                    let read = fixed.iter_mut().find_map(|fixed| read(fixed, &padded, value.len()));
                     let expected = formats.parse(value);
                     prop_assert_eq!(read, expected.ok(), "{} reads {:?}", format, String::from_utf8_lossy(value));
                 }
@@ -245,7 +297,7 @@ mod tests {
         fn of_iso_values_it_says_nothing_else(value in "20[0-9]{2}-[01][0-9]-[0-3][0-9][T ][012][0-9]:[0-6][0-9]:[0-6][0-9]([Z.+]|)") {
             let formats = Formats::compile(["iso8601"], Role::Timestamp, Encoding::Utf8).unwrap();
             let padded = [value.as_bytes(), b";;;;;;;;;;;;;;;;".as_slice()].concat();
-            let read = formats.fixed().iter_mut().find_map(|fixed| fixed.read(&padded, 0).filter(|_| value.len() == fixed.width()));
+            let read = formats.fixed().iter_mut().find_map(|fixed| read(fixed, &padded, value.len()));
             if value.len() == 19 {
                 prop_assert_eq!(read, formats.parse(value.as_bytes()).ok());
             } else {

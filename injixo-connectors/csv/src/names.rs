@@ -2,14 +2,24 @@
 
 use std::hash::BuildHasher;
 
+use crate::fixed::{eight, first, word, zeros};
+
 /// Values by the bytes of a name: open addressing on a hash that takes eight bytes at a time.
 #[derive(Debug)]
 pub(crate) struct Names<V> {
     /// The place of an entry plus one beside a part of its hash; zero where there is none.
     slots: Vec<(u32, u32)>,
-    entries: Vec<(Box<[u8]>, V)>,
+    entries: Vec<Entry<V>>,
     /// Differs from process to process, so that no file can choose names that collide.
     seed: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    /// Eight bytes each, the last of them filled up with zeros.
+    words: Box<[u64]>,
+    length: usize,
+    value: V,
 }
 
 const FEWEST_SLOTS: usize = 64;
@@ -23,18 +33,53 @@ impl<V: Copy> Default for Names<V> {
 
 impl<V: Copy> Names<V> {
     /// What stands for a name.
-    #[inline]
     pub(crate) fn get(&self, name: &[u8]) -> Option<V> {
-        let (mut at, part) = self.place(self.hash(name));
+        let words = words_of(name);
+        self.find(self.hash(&words), name.len(), |held| *held == *words)
+    }
+
+    /// What stands for the name from `at` on up to the first of two bytes, and where that is. `None` for a name that is not known, or
+    /// one that does not end before the last bytes.
+    #[inline]
+    pub(crate) fn read(&self, bytes: &[u8], at: usize, a: u8, b: u8) -> Option<(V, usize)> {
+        let (a, b) = (eight(a), eight(b));
+        let (mut hash, mut last) = (self.seed, at);
+        loop {
+            let word = word(bytes, last)?;
+            let marks = zeros(word ^ a) | zeros(word ^ b);
+            if marks == 0 {
+                hash = mixed(hash ^ word);
+                last += 8;
+                continue;
+            }
+            let count = first(marks);
+            let rest = word & ((1 << (8 * count)) - 1);
+            let is_it = |held: &[u64]| {
+                let (held_last, held) = held.split_last().unwrap_or((&0, &[]));
+                let words = bytes[at..last].as_chunks::<8>().0;
+                *held_last == rest && held.iter().zip(words).all(|(held, word)| *held == u64::from_le_bytes(*word))
+            };
+            let end = last + count;
+            return Some((self.find(mixed(hash ^ rest), end - at, is_it)?, end));
+        }
+    }
+
+    fn hash(&self, words: &[u64]) -> u64 {
+        words.iter().fold(self.seed, |hash, word| mixed(hash ^ word))
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, length: usize, is_it: impl Fn(&[u64]) -> bool) -> Option<V> {
+        let (mut at, part) = self.place(hash);
         loop {
             let (entry, held) = self.slots[at];
             if entry == 0 {
                 return None;
             }
             if held == part {
-                let (held, value) = &self.entries[entry as usize - 1];
-                if **held == *name {
-                    return Some(*value);
+                let entry = &self.entries[entry as usize - 1];
+                if entry.length == length && is_it(&entry.words) {
+                    return Some(entry.value);
                 }
             }
             at = (at + 1) & (self.slots.len() - 1);
@@ -43,7 +88,7 @@ impl<V: Copy> Names<V> {
 
     /// Notes a name that is not there.
     pub(crate) fn insert(&mut self, name: &[u8], value: V) {
-        self.entries.push((name.into(), value));
+        self.entries.push(Entry { words: words_of(name), length: name.len(), value });
         if self.entries.len() * 2 > self.slots.len() {
             self.slots = vec![(0, 0); self.slots.len() * 2];
             (0..self.entries.len()).for_each(|entry| self.put(entry));
@@ -53,7 +98,7 @@ impl<V: Copy> Names<V> {
     }
 
     fn put(&mut self, entry: usize) {
-        let (mut at, part) = self.place(self.hash(&self.entries[entry].0));
+        let (mut at, part) = self.place(self.hash(&self.entries[entry].words));
         while self.slots[at].0 > 0 {
             at = (at + 1) & (self.slots.len() - 1);
         }
@@ -67,28 +112,14 @@ impl<V: Copy> Names<V> {
     fn place(&self, hash: u64) -> (usize, u32) {
         (hash as usize & (self.slots.len() - 1), (hash >> 32) as u32)
     }
+}
 
-    #[inline]
-    fn hash(&self, name: &[u8]) -> u64 {
-        let mut hash = self.seed ^ name.len() as u64;
-        let mut rest = name;
-        while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-            hash = mixed(hash ^ u64::from_le_bytes(*word));
-            rest = behind;
-        }
-        if rest.is_empty() {
-            return hash;
-        }
-        // Some bytes twice.
-        let last = if let Some(word) = name.last_chunk::<8>() {
-            u64::from_le_bytes(*word)
-        } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
-        } else {
-            rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
-        };
-        mixed(hash ^ last)
-    }
+/// A name as words: one more than it fills, so that the last one is never full.
+fn words_of(name: &[u8]) -> Box<[u64]> {
+    let (words, rest) = name.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).map(|word| u64::from_le_bytes(*word)).collect()
 }
 
 #[inline]
@@ -112,6 +143,8 @@ mod tests {
             let (mut held, mut map) = (Names::default(), HashMap::new());
             for (number, name) in names.iter().enumerate() {
                 let found = held.get(name.as_bytes());
+                let padded = format!("+{name};\n        ");
+                prop_assert_eq!(held.read(padded.as_bytes(), 1, b';', b'\n'), found.map(|found| (found, name.len() + 1)));
                 prop_assert_eq!(found, map.get(name).copied());
                 if found.is_none() {
                     map.insert(name, number);

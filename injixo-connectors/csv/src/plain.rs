@@ -19,8 +19,8 @@ pub(crate) struct Plain {
     /// What each column of the file is.
     fields: Box<[Use]>,
     syntax: Syntax,
-    /// What every row begins with.
-    fixed: Values,
+    /// The row that was read last; what is the same in all rows stands there from the beginning.
+    values: Values,
 }
 
 /// How fields end.
@@ -39,7 +39,7 @@ enum Use {
     Nothing,
     Name,
     Activity,
-    Moment(Which, Role, Box<MomentRead>),
+    Moment(Which, Box<MomentRead>),
     Offered,
     Handled,
     Duration(Box<DurationRead>),
@@ -55,6 +55,7 @@ enum Which {
 
 #[derive(Debug)]
 struct MomentRead {
+    role: Role,
     fixed: Vec<Fixed>,
     all: LastSeen,
 }
@@ -66,13 +67,21 @@ struct DurationRead {
     formats: Vec<DurationFormat>,
 }
 
+/// The names that rows were seen to hold.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Of queues or agents.
+    pub(crate) names: Names<u32>,
+    pub(crate) activities: Names<u32>,
+}
+
 /// The fields of a plain row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Values {
-    /// Where the queue or the agent stands in the bytes.
-    pub(crate) name: (usize, usize),
-    /// Where the activity stands.
-    pub(crate) activity: (usize, usize),
+    /// What stands for the name of the queue or the agent.
+    pub(crate) name: u32,
+    /// What stands for the activity.
+    pub(crate) activity: u32,
     start: Parsed,
     end: Parsed,
     has_end: bool,
@@ -115,54 +124,68 @@ impl Plain {
             return None;
         }
         let mut maker = Maker { separator, fields: (0..columns).map(|_| Use::Nothing).collect() };
-        let fixed = maker.all(plan)?;
+        let values = maker.all(plan)?;
         let mut channels = Names::default();
         Channel::ALL.into_iter().for_each(|channel| channels.insert(channel.as_str().as_bytes(), channel));
         let syntax = Syntax { separator, line_end, ends: (eight(separator), eight(line_end)), channels };
-        Some(Self { fields: maker.fields.into(), syntax, fixed })
+        Some(Self { fields: maker.fields.into(), syntax, values })
     }
 
     /// The row at the beginning of `bytes` with its length, line end included; `None` where it is none, or not whole there.
     #[inline]
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Option<(Values, usize)> {
-        let mut values = self.fixed;
+    pub(crate) fn read(&mut self, bytes: &[u8], known: &Known) -> Option<(&Values, usize)> {
         let mut at = 0;
         let (last, others) = self.fields.split_last_mut()?;
         for field in others {
-            at = self.syntax.field(field, bytes, at, false, &mut values)?;
+            at = self.syntax.field(field, bytes, at, false, known, &mut self.values)?;
         }
-        at = self.syntax.field(last, bytes, at, true, &mut values)?;
-        Some((values, at))
+        at = self.syntax.field(last, bytes, at, true, known, &mut self.values)?;
+        Some((&self.values, at))
     }
 }
 
 impl Syntax {
     /// Reads the field at `at`; where the next one begins.
-    #[inline]
-    fn field(&self, field: &mut Use, bytes: &[u8], at: usize, is_last: bool, values: &mut Values) -> Option<usize> {
+    #[inline(always)]
+    fn field(
+        &self,
+        field: &mut Use,
+        bytes: &[u8],
+        at: usize,
+        is_last: bool,
+        known: &Known,
+        values: &mut Values,
+    ) -> Option<usize> {
         match field {
-            Use::Nothing => Some(self.text(bytes, at, is_last)?.next),
-            Use::Name => {
+            Use::Nothing => {
                 let text = self.text(bytes, at, is_last)?;
-                values.name = (text.from, text.to);
-                Some(text.next)
+                memchr::memchr(0, &bytes[text.from..text.to]).is_none().then_some(text.next)
+            }
+            Use::Name => {
+                let (name, next) = self.name(&known.names, bytes, at, is_last)?;
+                values.name = name;
+                Some(next)
             }
             Use::Activity => {
-                let text = self.text(bytes, at, is_last)?;
-                values.activity = (text.from, text.to);
-                Some(text.next)
+                let (activity, next) = self.name(&known.activities, bytes, at, is_last)?;
+                values.activity = activity;
+                Some(next)
             }
-            Use::Moment(which, role, read) => {
-                let (parsed, next) = self.moment(read, bytes, at, is_last)?;
-                let held = if *which == Which::Start { &mut values.start } else { &mut values.end };
-                match (parsed, *which, *role) {
-                    (Some(parsed), _, Role::Date) => held.date = parsed.date,
-                    (Some(parsed), _, Role::Time) => (held.time, held.offset) = (parsed.time, parsed.offset),
-                    (Some(parsed), _, Role::Timestamp) => *held = parsed,
-                    // A row without an end; a time without a date says nothing, nor a date without a time.
-                    (None, Which::End, Role::Timestamp) => values.has_end = false,
-                    (None, ..) => return None,
+            Use::Moment(which, read) => {
+                let parsed = if *which == Which::Start { &mut values.start } else { &mut values.end };
+                if let Some(fixed) = read.fixed.first_mut()
+                    && fixed.read(bytes, at, parsed).is_some()
+                    && let Some(next) = self.behind(bytes, at + fixed.width(), is_last)
+                {
+                    values.has_end = true;
+                    return Some(next);
                 }
+                let (is_there, next) = self.moment(read, bytes, at, is_last, parsed)?;
+                // A row without an end is plain; not so a date without a time, or a time without a date.
+                if !is_there && (*which == Which::Start || read.role != Role::Timestamp) {
+                    return None;
+                }
+                values.has_end = is_there;
                 Some(next)
             }
             Use::Offered => {
@@ -181,11 +204,23 @@ impl Syntax {
                 Some(next)
             }
             Use::Channel => {
-                let text = self.text(bytes, at, is_last)?;
-                values.channel = self.channels.get(&bytes[text.from..text.to])?;
-                Some(text.next)
+                let (channel, next) = self.name(&self.channels, bytes, at, is_last)?;
+                values.channel = channel;
+                Some(next)
             }
         }
+    }
+
+    /// What stands for a name that is known.
+    #[inline]
+    fn name<V: Copy>(&self, names: &Names<V>, bytes: &[u8], at: usize, is_last: bool) -> Option<(V, usize)> {
+        if *bytes.get(at)? != b'"' {
+            let stop = if is_last { b'\r' } else { self.separator };
+            let (name, end) = names.read(bytes, at, stop, self.line_end)?;
+            return Some((name, self.behind(bytes, end, is_last)?));
+        }
+        let text = self.text(bytes, at, is_last)?;
+        Some((names.get(&bytes[text.from..text.to])?, text.next))
     }
 
     /// The text of a field, without quotes around it.
@@ -228,24 +263,35 @@ impl Syntax {
         self.behind(bytes, at + usize::from(is_quoted), is_last)
     }
 
-    /// A date, a time or both; `Some(None)` for an empty field.
-    #[inline]
-    fn moment(&self, read: &mut MomentRead, bytes: &[u8], at: usize, is_last: bool) -> Option<(Option<Parsed>, usize)> {
+    /// Reads a date, a time or both into `parsed`; whether the field holds any, and where the next field begins.
+    fn moment(
+        &self,
+        read: &mut MomentRead,
+        bytes: &[u8],
+        at: usize,
+        is_last: bool,
+        parsed: &mut Parsed,
+    ) -> Option<(bool, usize)> {
         let is_quoted = *bytes.get(at)? == b'"';
         let from = at + usize::from(is_quoted);
         for fixed in &mut read.fixed {
-            if let Some(parsed) = fixed.read(bytes, from)
+            if fixed.read(bytes, from, parsed).is_some()
                 && let Some(next) = self.behind_value(bytes, from + fixed.width(), is_quoted, is_last)
             {
-                return Some((Some(parsed), next));
+                return Some((true, next));
             }
         }
         let text = self.text(bytes, at, is_last)?;
         if text.from == text.to {
-            return Some((None, text.next));
+            return Some((false, text.next));
         }
-        let parsed = read.all.parse(&bytes[text.from..text.to]).ok()?;
-        Some((Some(parsed), text.next))
+        let found = read.all.parse(&bytes[text.from..text.to]).ok()?;
+        match read.role {
+            Role::Date => parsed.date = found.date,
+            Role::Time => (parsed.time, parsed.offset) = (found.time, found.offset),
+            Role::Timestamp => *parsed = found,
+        }
+        Some((true, text.next))
     }
 
     #[inline]
@@ -279,7 +325,9 @@ impl Syntax {
             return (duration <= MAX_DURATION).then_some((Some(duration), next));
         }
         for clock in &mut read.clock {
-            if let Some(Parsed { time: Some(millis @ ..86_400_000), .. }) = clock.read(bytes, from)
+            let mut parsed = NOTHING;
+            if clock.read(bytes, from, &mut parsed).is_some()
+                && let Parsed { time: Some(millis @ ..86_400_000), .. } = parsed
                 && let Some(next) = self.behind_value(bytes, from + clock.width(), is_quoted, is_last)
             {
                 return Some((Some(Millis::new(i64::from(millis))), next));
@@ -303,8 +351,8 @@ struct Maker {
 impl Maker {
     fn all(&mut self, plan: &Plan) -> Option<Values> {
         let mut values = Values {
-            name: (0, 0),
-            activity: (0, 0),
+            name: 0,
+            activity: 0,
             start: NOTHING,
             end: NOTHING,
             has_end: false,
@@ -358,8 +406,8 @@ impl Maker {
         let role = if time.is_some() { Role::Date } else { Role::Timestamp };
         for ((column, formats), role) in [(date, role)].into_iter().chain(time.map(|time| (time, Role::Time))) {
             let fixed = formats.formats().fixed().into_iter().filter(|fixed| !fixed.has_literal(self.separator));
-            let read = MomentRead { fixed: fixed.collect(), all: formats.clone() };
-            self.put(column, Use::Moment(which, role, Box::new(read)))?;
+            let read = MomentRead { role, fixed: fixed.collect(), all: formats.clone() };
+            self.put(column, Use::Moment(which, Box::new(read)))?;
         }
         Some(())
     }

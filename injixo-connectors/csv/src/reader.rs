@@ -16,7 +16,7 @@ use memchr::memmem::Finder;
 use crate::datetime::Moment;
 use crate::encoding::{bom_len, not_csv};
 use crate::names::Names;
-use crate::plain::Plain;
+use crate::plain::{Known, Plain};
 use crate::plan::{Header, Kind, Plan, Refused};
 use crate::records::{Next, Record, Records};
 use crate::schema::{Data, Schema};
@@ -327,9 +327,9 @@ struct Rows {
     encoding: crate::encoding::Encoding,
     resolver: Resolver,
     scratch: Vec<u8>,
-    queues: [Names<Result<u32, Rule>>; 6],
-    agents: Names<u32>,
-    activities: Names<u32>,
+    known: Known,
+    /// By name, then by channel: the queue, or why its rows are rejected.
+    queues: Vec<Queues>,
     spacing: Option<Spacing>,
 }
 
@@ -345,9 +345,8 @@ impl Rows {
             encoding: schema.encoding,
             resolver: Resolver::new(&schema.zone, schema.gap, schema.fold),
             scratch: Vec::new(),
-            queues: Default::default(),
-            agents: Names::default(),
-            activities: Names::default(),
+            known: Known::default(),
+            queues: Vec::new(),
             spacing,
         }
     }
@@ -370,11 +369,11 @@ impl Rows {
 
     #[inline]
     fn plain_contact(&mut self, bytes: &[u8], skip: &Skip, out: &mut RowWriter<'_>) -> Option<usize> {
-        let (row, length) = self.plain.as_mut()?.read(bytes)?;
+        let (row, length) = self.plain.as_mut()?.read(bytes, &self.known)?;
         if row.offered > Quantity::ONE || row.handled > Quantity::ONE || skip.holds_text(&bytes[..length]) {
             return None;
         }
-        let queue = self.queues[row.channel as usize].get(&bytes[row.name.0..row.name.1])?.ok()?;
+        let queue = self.queues[row.name as usize][row.channel as usize]?.ok()?;
         let start = instant(&mut self.resolver, row.start()?).ok()?;
         let (offered, handled, duration) = (row.offered, row.handled, row.duration);
         out.contact(queue, &Contact { offered, handled, duration, ..Contact::offered(start) });
@@ -383,12 +382,11 @@ impl Rows {
 
     #[inline]
     fn plain_status(&mut self, bytes: &[u8], skip: &Skip, out: &mut RowWriter<'_>) -> Option<usize> {
-        let (row, length) = self.plain.as_mut()?.read(bytes)?;
+        let (row, length) = self.plain.as_mut()?.read(bytes, &self.known)?;
         if skip.holds_text(&bytes[..length]) {
             return None;
         }
-        let status = self.activities.get(&bytes[row.activity.0..row.activity.1])?;
-        let agent = self.agents.get(&bytes[row.name.0..row.name.1])?;
+        let (agent, status) = (row.name, row.activity);
         let (start, end) = span(&mut self.resolver, row.start()?, row.end()?).ok()?;
         out.span(agent, Span { start, status, end: end.or(row.duration.map(|lasted| start.after(lasted))) });
         Some(length)
@@ -411,8 +409,8 @@ impl Rows {
                     duration: duration.read(record, scratch)?,
                     ..Contact::offered(start)
                 };
-                let names = &mut self.queues[channel as usize];
-                let queue = queue(&plan.name, record, scratch, names, *encoding, channel, out)?;
+                let (names, queues) = (&mut self.known.names, &mut self.queues);
+                let queue = queue(&plan.name, record, scratch, (names, queues), *encoding, channel, out)?;
                 out.contact(queue, &contact);
             }
             Kind::Intervals { channel, offered, handled, aht } => {
@@ -431,8 +429,8 @@ impl Rows {
                     },
                 };
                 let measures = Measures { offered, handled, handle_time, ..Measures::default() };
-                let names = &mut self.queues[channel as usize];
-                let queue = queue(&plan.name, record, scratch, names, *encoding, channel, out)?;
+                let (names, queues) = (&mut self.known.names, &mut self.queues);
+                let queue = queue(&plan.name, record, scratch, (names, queues), *encoding, channel, out)?;
                 let Some(spacing) = &mut self.spacing else { return Ok(()) };
                 let length = spacing.length_at(queue, start).ok_or_else(|| plan.start.refuse(Rule::OffGrid, record))?;
                 out.interval_row(queue, IntervalRow { start, length, measures });
@@ -454,11 +452,11 @@ impl Rows {
                 };
                 let status = {
                     let bytes = named(activity, record, scratch)?;
-                    known(bytes, &mut self.activities, *encoding, |name| out.status(name))
+                    known(bytes, &mut self.known.activities, *encoding, |name| out.status(name))
                         .ok_or_else(|| activity.refuse(Rule::Encoding, bytes))?
                 };
                 let bytes = named(&plan.name, record, scratch)?;
-                let agent = known(bytes, &mut self.agents, *encoding, |name| out.agent(name))
+                let agent = known(bytes, &mut self.known.names, *encoding, |name| out.agent(name))
                     .ok_or_else(|| plan.name.refuse(Rule::Encoding, bytes))?;
                 out.span(agent, Span { start, status, end });
             }
@@ -521,19 +519,31 @@ fn known<V: Copy>(
     Some(value)
 }
 
-#[inline]
+/// The queues of one name, by channel.
+type Queues = [Option<Result<u32, Rule>>; Channel::ALL.len()];
+
 fn queue(
     column: &crate::plan::Column,
     record: &Record<'_>,
     scratch: &mut Vec<u8>,
-    names: &mut Names<Result<u32, Rule>>,
+    (names, queues): (&mut Names<u32>, &mut Vec<Queues>),
     encoding: crate::encoding::Encoding,
     channel: Channel,
     out: &mut RowWriter<'_>,
 ) -> Result<u32, Refused> {
     let bytes = named(column, record, scratch)?;
-    let known = known(bytes, names, encoding, |name| out.queue(name, channel));
-    known.unwrap_or(Err(Rule::Encoding)).map_err(|rule| column.refuse(rule, bytes))
+    let name = known(bytes, names, encoding, |_| {
+        queues.push([None; Channel::ALL.len()]);
+        // Four thousand million names do not fit into memory.
+        u32::try_from(queues.len() - 1).unwrap_or(u32::MAX)
+    });
+    let refused = |rule| column.refuse(rule, bytes);
+    let slot = &mut queues[name.ok_or_else(|| refused(Rule::Encoding))? as usize][channel as usize];
+    if slot.is_none() {
+        let name = encoding.decode(bytes).ok_or_else(|| refused(Rule::Encoding))?;
+        *slot = Some(out.queue(&name, channel));
+    }
+    slot.unwrap_or(Err(Rule::Encoding)).map_err(refused)
 }
 
 /// Watches how far the rows of an interval-based file are apart.

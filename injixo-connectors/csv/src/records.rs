@@ -19,8 +19,10 @@ pub(crate) struct Records<R> {
     input: R,
     separator: Vec<u8>,
     line_end: u8,
+    /// What was read stands from `at` to before `filled`.
     buffer: Vec<u8>,
     at: usize,
+    filled: usize,
     is_at_end: bool,
     line: u64,
     consumed: u64,
@@ -66,13 +68,14 @@ impl<R: Read> Records<R> {
             line_end: b'\n',
             buffer: Vec::new(),
             at: 0,
+            filled: 0,
             is_at_end: false,
             line: 1,
             consumed: 0,
             fields: Vec::new(),
         };
         records.fill()?;
-        if memchr(b'\n', &records.buffer).is_none() && memchr(b'\r', &records.buffer).is_some() {
+        if memchr(b'\n', records.peek()).is_none() && memchr(b'\r', records.peek()).is_some() {
             records.line_end = b'\r';
         }
         Ok(records)
@@ -80,12 +83,12 @@ impl<R: Read> Records<R> {
 
     /// What was read ahead: the beginning of the input before the first record is asked for.
     pub(crate) fn peek(&self) -> &[u8] {
-        &self.buffer[self.at..]
+        &self.buffer[self.at..self.filled]
     }
 
     /// Leaves out so many bytes that were [peeked](Self::peek) at.
     pub(crate) fn skip_bytes(&mut self, count: usize) {
-        self.advance(count.min(self.buffer.len() - self.at), 0);
+        self.advance(count.min(self.filled - self.at), 0);
     }
 
     /// The byte that ends a line.
@@ -95,7 +98,7 @@ impl<R: Read> Records<R> {
 
     /// Leaves out so many bytes that were [peeked](Self::peek) at, and are so many whole lines.
     pub(crate) fn skip_lines(&mut self, bytes: usize, lines: u64) {
-        self.advance(bytes.min(self.buffer.len() - self.at), lines);
+        self.advance(bytes.min(self.filled - self.at), lines);
     }
 
     /// Leaves out a line, quotes or not. `false` at the end of the input.
@@ -157,7 +160,9 @@ impl<R: Read> Records<R> {
         let head = self.peek()[..256].to_vec();
         self.skip_line()?;
         // The beginning is put in front of what is to be read next, where the record can borrow it.
+        self.buffer.truncate(self.filled);
         self.buffer.splice(..self.at, head);
+        self.filled = self.buffer.len();
         self.at = 256;
         self.fields.clear();
         Ok(Next::TooLong(Record { raw: &self.buffer[..256], line, fields: &self.fields }))
@@ -170,27 +175,28 @@ impl<R: Read> Records<R> {
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.drain(..self.at);
+        self.buffer.copy_within(self.at..self.filled, 0);
+        self.filled -= self.at;
         self.at = 0;
-        let held = self.buffer.len();
-        self.buffer.resize(held + BLOCK, 0);
-        let mut filled = held;
-        while filled < self.buffer.len() && !self.is_at_end {
-            match self.input.read(&mut self.buffer[filled..]) {
+        let wanted = self.filled + BLOCK;
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
+        while self.filled < wanted && !self.is_at_end {
+            match self.input.read(&mut self.buffer[self.filled..wanted]) {
                 Ok(0) => self.is_at_end = true,
-                Ok(count) => filled += count,
+                Ok(count) => self.filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.buffer.truncate(filled);
         Ok(())
     }
 
     /// Finds the fields of the record at the front of the buffer.
     fn scan(&mut self) -> Scan {
         self.fields.clear();
-        let bytes = &self.buffer[self.at..];
+        let bytes = &self.buffer[self.at..self.filled];
         if bytes.is_empty() {
             return Scan::More;
         }

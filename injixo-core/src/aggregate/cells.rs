@@ -22,15 +22,16 @@ enum Sums {
 /// Whole contacts, without wait, abandoned and service level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Plain {
-    handle_time: u64,
     start: u32,
     facts: u32,
     offered: u32,
     handled: u32,
     measured: u32,
+    /// In milliseconds.
+    handle_time: u32,
 }
 
-/// Facts and counts of one fact up to here keep the sums of a cell within its integers.
+/// So many facts in a cell, and counts of a single fact up to here, keep the sums of counts within its integers.
 const MOST: u32 = 0xFFFF;
 
 impl Cell for Plain {
@@ -42,14 +43,15 @@ impl Cell for Plain {
     #[inline]
     fn add(&mut self, other: &Self) -> bool {
         let facts = self.facts + other.facts;
-        if facts > MOST {
+        let (handle_time, is_more) = self.handle_time.overflowing_add(other.handle_time);
+        if facts > MOST || is_more {
             return false;
         }
         self.facts = facts;
+        self.handle_time = handle_time;
         self.offered += other.offered;
         self.handled += other.handled;
         self.measured += other.measured;
-        self.handle_time += other.handle_time;
         true
     }
 }
@@ -64,9 +66,9 @@ impl Plain {
         };
         let (offered, handled) = (whole(row.offered)?, whole(row.handled)?);
         // What an unhandled contact took is no handle time.
-        let duration = if handled > 0 { row.duration } else { -1 };
-        let (handle_time, measured) = u64::try_from(duration).map_or((0, 0), |duration| (duration, handled));
-        Some(Self { handle_time, start, facts: 1, offered, handled, measured })
+        let is_measured = handled > 0 && row.duration >= 0;
+        let (handle_time, measured) = if is_measured { (u32::try_from(row.duration).ok()?, handled) } else { (0, 0) };
+        Some(Self { start, facts: 1, offered, handled, measured, handle_time })
     }
 
     fn of_measures(measures: &Measures, start: u32) -> Option<Self> {
@@ -74,9 +76,9 @@ impl Plain {
         if wait_time != Timed::default() || abandoned.is_some() || within_service_level.is_some() {
             return None;
         }
-        let time = u64::try_from(handle_time.total.get()).ok().filter(|time| *time < 1 << 47)?;
         let [offered, handled, measured] = [whole(offered)?, whole(handled)?, whole(handle_time.number)?];
-        Some(Self { handle_time: time, start, facts: 1, offered, handled, measured })
+        let handle_time = u32::try_from(handle_time.total.get()).ok()?;
+        Some(Self { start, facts: 1, offered, handled, measured, handle_time })
     }
 
     fn measures(&self) -> Measures {
@@ -84,7 +86,7 @@ impl Plain {
             offered: Quantity::whole(i64::from(self.offered)),
             handled: Quantity::whole(i64::from(self.handled)),
             handle_time: Timed {
-                total: Millis::new(self.handle_time.cast_signed()),
+                total: Millis::new(i64::from(self.handle_time)),
                 number: Quantity::whole(i64::from(self.measured)),
             },
             ..Measures::default()
@@ -177,12 +179,12 @@ impl Full {
     }
 
     fn add(&mut self, core: &Core) {
-        let fits = self.core.add(core);
+        let fits = self.core.add(*core);
         debug_assert!(fits, "wide cells hold any sum");
     }
 
     fn add_more(&mut self, more: &More) {
-        let fits = self.more.add(more);
+        let fits = self.more.add(*more);
         debug_assert!(fits, "wide cells hold any sum");
     }
 
@@ -219,10 +221,10 @@ impl Series {
     /// Adds a contact that carries no more than its row and counts where it started.
     #[inline]
     pub(super) fn add_row_of_batch(&mut self, row: &ContactRow, cursor: &mut GridCursor) {
-        let start = seconds(cursor.floor(row.start));
+        let start = cursor.floor_seconds(seconds(row.start));
         if let Sums::Plain(runs) = &mut self.0
             && let Some(cell) = Plain::of_row(row, start)
-            && runs.add(&cell)
+            && runs.add(cell)
         {
             return;
         }
@@ -309,7 +311,7 @@ impl Series {
     fn add_measures(&mut self, start: u32, measures: &Measures) {
         if let Sums::Plain(runs) = &mut self.0
             && let Some(cell) = Plain::of_measures(measures, start)
-            && runs.add(&cell)
+            && runs.add(cell)
         {
             return;
         }
@@ -405,19 +407,18 @@ impl Cells {
     }
 
     fn plain_rolled_up(cells: &[Plain], cursor: &mut GridCursor) -> Option<Self> {
+        // What is reserved and not written to takes no memory.
         let mut longer: Vec<Plain> = Vec::with_capacity(cells.len());
-        let (mut from, mut to) = (0, 0);
         for cell in cells {
-            if (from..to).contains(&cell.start) {
-                let sum = longer.last_mut()?;
-                if !sum.add(cell) {
-                    return None;
+            let start = cursor.floor_seconds(cell.start);
+            match longer.last_mut() {
+                Some(sum) if sum.start == start => {
+                    if !sum.add(cell) {
+                        return None;
+                    }
                 }
-                continue;
+                _ => longer.push(Plain { start, ..*cell }),
             }
-            let interval = cursor.interval(at(cell.start));
-            (from, to) = (seconds(interval.from()), seconds(interval.to()));
-            longer.push(Plain { start: from, ..*cell });
         }
         Some(Self::plain(longer))
     }

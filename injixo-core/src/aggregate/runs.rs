@@ -14,58 +14,62 @@ pub(crate) trait Cell: Copy {
 ///
 /// In time order a fact falls into the newest interval, or begins one: that costs a compare. While facts come a little out of
 /// order, a few of the newest cells are looked through. Where that finds nothing time and again, cells are only appended; they are
-/// sorted and put together when room is needed, and at the end. So no order needs a map or an allocation per fact, and memory stays
-/// within a factor of the number of intervals.
+/// sorted and put together when room is needed, and at the end. So no order needs a map or an allocation per fact, each fact is
+/// sorted once, and memory stays within a factor of the number of intervals.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs<C> {
     cells: Vec<C>,
-    /// Every cell starts later than the one before it.
-    is_sorted: bool,
+    /// Of so many cells, each starts later than the one before it.
+    sorted: usize,
     merge_at: usize,
     /// How much more often looking through the newest cells was in vain than not.
     in_vain: u32,
 }
 
 const NEWEST: usize = 8;
-const SMALLEST_MERGE: usize = 4_096;
+const SMALLEST_MERGE: usize = 8_192;
 /// From here on facts come in no order at all.
 const ANY_ORDER: u32 = 64;
 
 impl<C: Cell> Runs<C> {
     pub(crate) const fn new() -> Self {
-        Self { cells: Vec::new(), is_sorted: true, merge_at: SMALLEST_MERGE, in_vain: 0 }
+        Self { cells: Vec::new(), sorted: 0, merge_at: SMALLEST_MERGE, in_vain: 0 }
     }
 
     /// Adds to the sum of an interval; `false` where it does not fit, see [`Cell::add`].
     #[inline]
     #[must_use]
-    pub(crate) fn add(&mut self, cell: &C) -> bool {
-        match self.cells.last_mut() {
-            Some(last) if last.start() == cell.start() => return last.add(cell),
-            Some(last) if !self.is_sorted || last.start() > cell.start() => return self.add_out_of_order(cell),
-            _ => {}
+    pub(crate) fn add(&mut self, cell: C) -> bool {
+        if let Some(last) = self.cells.last_mut() {
+            if last.start() == cell.start() {
+                return last.add(&cell);
+            }
+            if last.start() > cell.start() || self.sorted < self.cells.len() {
+                return self.add_out_of_order(cell);
+            }
         }
         if self.cells.len() == self.cells.capacity() && !self.make_room() {
             return false;
         }
-        self.cells.push(*cell);
+        self.cells.push(cell);
+        self.sorted += 1;
         true
     }
 
-    fn add_out_of_order(&mut self, cell: &C) -> bool {
+    #[inline(never)]
+    fn add_out_of_order(&mut self, cell: C) -> bool {
         if self.in_vain < ANY_ORDER {
             let newest = self.cells.len().saturating_sub(NEWEST);
             if let Some(sum) = self.cells[newest..].iter_mut().rev().find(|held| held.start() == cell.start()) {
                 self.in_vain = self.in_vain.saturating_sub(1);
-                return sum.add(cell);
+                return sum.add(&cell);
             }
             self.in_vain += 1;
         }
         if self.cells.len() == self.cells.capacity() && !self.make_room() {
             return false;
         }
-        self.is_sorted &= self.cells.last().is_none_or(|last| last.start() < cell.start());
-        self.cells.push(*cell);
+        self.cells.push(cell);
         true
     }
 
@@ -81,7 +85,7 @@ impl<C: Cell> Runs<C> {
 
     #[cold]
     fn make_room(&mut self) -> bool {
-        if !self.is_sorted && self.cells.len() >= self.merge_at {
+        if self.sorted < self.cells.len() && self.cells.len() >= self.merge_at {
             if !self.merge() {
                 return false;
             }
@@ -92,25 +96,37 @@ impl<C: Cell> Runs<C> {
         true
     }
 
+    /// Puts the cells behind the sorted ones in order and both together.
     fn merge(&mut self) -> bool {
-        if self.is_sorted {
+        let (held, rest) = self.cells.split_at(self.sorted);
+        if rest.is_empty() {
             return true;
         }
-        let order = sorted_by_start(&self.cells);
         let mut merged: Vec<C> = Vec::with_capacity(self.cells.len());
-        for index in order {
-            let cell = &self.cells[index as usize];
-            match merged.last_mut() {
-                Some(sum) if sum.start() == cell.start() => {
-                    if !sum.add(cell) {
-                        return false;
-                    }
+        let mut push = |cell: &C| match merged.last_mut() {
+            Some(sum) if sum.start() == cell.start() => sum.add(cell),
+            _ => {
+                merged.push(*cell);
+                true
+            }
+        };
+        let mut held = held.iter().peekable();
+        for index in sorted_by_start(rest) {
+            let cell = &rest[index as usize];
+            while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
+                if !push(earlier) {
+                    return false;
                 }
-                _ => merged.push(*cell),
+            }
+            if !push(cell) {
+                return false;
             }
         }
+        if !held.all(push) {
+            return false;
+        }
+        self.sorted = merged.len();
         self.cells = merged;
-        self.is_sorted = true;
         self.in_vain /= 2;
         true
     }
@@ -118,27 +134,29 @@ impl<C: Cell> Runs<C> {
 
 /// So many bits of a key are sorted by in one pass.
 const DIGIT: u32 = 9;
+const DIGITS: usize = 1 << DIGIT;
 /// Fewer cells are sorted by comparing.
-const FEW: usize = 512;
+const FEW: usize = 256;
 
 /// The places of cells in the order of their starts; of equal starts in that of their places.
 fn sorted_by_start<C: Cell>(cells: &[C]) -> Vec<u32> {
     let starts = || cells.iter().map(Cell::start);
-    let (first, last) = (starts().min().unwrap_or(0), starts().max().unwrap_or(0));
+    let (first, last) = starts().fold((u32::MAX, 0), |(first, last), start| (first.min(start), last.max(start)));
     // Almost always intervals start a multiple of a quarter of an hour apart; the zone may cut one at any second.
     let unit = if starts().all(|start| (start - first).is_multiple_of(900)) { 900 } else { 1 };
     // Memory ends long before places do.
     let place = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+    let key = |start: u32| (start - first) / unit;
     let mut keys: Vec<(u32, u32)> =
-        starts().enumerate().map(|(index, start)| ((start - first) / unit, place(index))).collect();
+        starts().enumerate().map(|(index, start)| (key(start), place(index))).collect();
     if keys.len() < FEW {
         keys.sort_unstable();
     } else {
-        let bits = u32::BITS - ((last - first) / unit).leading_zeros();
         let mut sorted = vec![(0, 0); keys.len()];
+        let bits = u32::BITS - key(last).leading_zeros();
         for shift in (0..bits).step_by(DIGIT as usize) {
-            let digit = |key: u32| (key >> shift) as usize & ((1 << DIGIT) - 1);
-            let mut next = [0_u32; 1 << DIGIT];
+            let digit = |key: u32| (key >> shift) as usize % DIGITS;
+            let mut next = [0_u32; DIGITS];
             keys.iter().for_each(|&(key, _)| next[digit(key)] += 1);
             let mut sum = 0;
             for count in &mut next {
@@ -183,7 +201,7 @@ mod tests {
     fn summed(facts: &[(u32, u64)]) -> Vec<Sum> {
         let mut runs = Runs::new();
         for &(start, value) in facts {
-            assert!(runs.add(&Sum(start, value)));
+            assert!(runs.add(Sum(start, value)));
         }
         runs.finish().unwrap()
     }
@@ -217,7 +235,7 @@ mod tests {
     fn memory_stays_within_a_factor_of_the_intervals() {
         let mut runs = Runs::new();
         for step in 0..200_000_u32 {
-            assert!(runs.add(&Sum(step.wrapping_mul(2_654_435_761) % 500 * 900, 1)));
+            assert!(runs.add(Sum(step.wrapping_mul(2_654_435_761) % 500 * 900, 1)));
         }
         assert!(runs.cells.capacity() <= 4 * SMALLEST_MERGE, "{}", runs.cells.capacity());
         assert_eq!(runs.finish().unwrap().len(), 500);
@@ -227,13 +245,13 @@ mod tests {
     fn a_sum_that_does_not_fit_is_told_and_nothing_is_lost() {
         let mut runs = Runs::new();
         for start in [900, 0, 1_800, 0, 900] {
-            assert!(runs.add(&Sum(start, 400_000)));
+            assert!(runs.add(Sum(start, 400_000)));
         }
         // The cells of 0 are too far apart to be put together at once.
         for start in (2_700..20_000).step_by(900) {
-            assert!(runs.add(&Sum(start, 1)));
+            assert!(runs.add(Sum(start, 1)));
         }
-        assert!(runs.add(&Sum(0, 400_000)));
+        assert!(runs.add(Sum(0, 400_000)));
         let cells = runs.finish().unwrap_err();
         assert_eq!(cells.iter().filter(|cell| cell.0 == 0).map(|cell| cell.1).sum::<u64>(), 1_200_000);
     }

@@ -227,16 +227,20 @@ impl Splitter {
     fn add(&mut self, span: &Span, end: Option<Timestamp>) {
         let Some(end) = end.or(self.until).filter(|_| self.counts[span.status as usize]) else { return };
         let pieces = &mut self.by_status[span.status as usize];
-        let mut from = span.start;
+        let (mut from, end) = (span.start.millis(), end.millis());
+        let (mut start, mut next) = self.cursor.interval_seconds(seconds(span.start));
         while from < end {
-            let interval = self.cursor.interval(from);
-            let to = interval.to().min(end);
-            let (start, millis) = (seconds(interval.from()), to.since(from).get().unsigned_abs());
+            let to = (i64::from(next) * 1_000).min(end);
+            let millis = (to - from).unsigned_abs();
             match pieces.last_mut() {
                 Some((last, sum)) if *last == start => *sum += millis,
                 _ => pieces.push((start, millis)),
             }
+            if to == end {
+                break;
+            }
             from = to;
+            (start, next) = self.cursor.interval_seconds(next);
         }
     }
 

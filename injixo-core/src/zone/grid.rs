@@ -81,7 +81,7 @@ impl Grid {
     /// The same for many instants: stays where the last one was.
     pub fn cursor(&self) -> GridCursor {
         let millis = self.length.millis().get();
-        GridCursor { parts: Arc::clone(&self.parts), length: millis, from: 0, to: 0, offset: 0 }
+        GridCursor { parts: Arc::clone(&self.parts), length: millis, from: 0, to: 0, offset: 0, seconds: Seconds::default() }
     }
 }
 
@@ -93,9 +93,52 @@ pub struct GridCursor {
     from: i64,
     to: i64,
     offset: i64,
+    /// The same in seconds, for instants from 1970 on.
+    seconds: Seconds,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seconds {
+    length: u32,
+    from: u32,
+    to: u32,
+    /// How far the wall clock is ahead, but for whole intervals.
+    ahead: u32,
 }
 
 impl GridCursor {
+    /// The start of the interval that holds an instant, both in whole seconds since 1970.
+    #[inline]
+    pub(crate) fn floor_seconds(&mut self, second: u32) -> u32 {
+        if !(self.seconds.from <= second && second < self.seconds.to) {
+            self.seek_seconds(second);
+        }
+        let Seconds { length, from, ahead, .. } = self.seconds;
+        let within = second.saturating_add(ahead) % length;
+        second.saturating_sub(within).max(from)
+    }
+
+    /// The interval that holds an instant, its end being the start of the next one.
+    #[inline]
+    pub(crate) fn interval_seconds(&mut self, second: u32) -> (u32, u32) {
+        let start = self.floor_seconds(second);
+        let Seconds { length, to, ahead, .. } = self.seconds;
+        let within = second.saturating_add(ahead) % length;
+        (start, second.saturating_add(length - within).min(to))
+    }
+
+    #[cold]
+    fn seek_seconds(&mut self, second: u32) {
+        self.seek(i64::from(second) * 1_000);
+        let seconds = |millis: i64| u32::try_from(millis.max(0) / 1_000).unwrap_or(u32::MAX);
+        self.seconds = Seconds {
+            length: seconds(self.length).max(1),
+            from: seconds(self.from),
+            to: seconds(self.to),
+            ahead: seconds(self.offset.rem_euclid(self.length)),
+        };
+    }
+
     /// The start of the interval that holds `instant`.
     #[inline]
     pub fn floor(&mut self, instant: Timestamp) -> Timestamp {
@@ -219,6 +262,25 @@ mod tests {
         "Pacific/Apia",
         "America/Caracas",
     ];
+
+    proptest! {
+        #[test]
+        fn seconds_fall_into_the_same_intervals(
+            zone in prop::sample::select(vec!["Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns", "Africa/Monrovia"]),
+            minutes in prop::sample::select(vec![15_u32, 30, 60, 240, 1_440]),
+            seconds in prop::collection::vec(prop_oneof![86_400..4_102_444_800_u32, 1_700_000_000..1_720_000_000_u32, 60_000_000..64_000_000_u32], 1..20),
+        ) {
+            let grid = grid(zone, minutes);
+            let mut cursor = grid.cursor();
+            for second in seconds {
+                let expected = grid.floor(Timestamp::from_secs(i64::from(second)));
+                prop_assert_eq!(Timestamp::from_secs(i64::from(cursor.floor_seconds(second))), expected);
+                let (from, to) = cursor.interval_seconds(second);
+                let interval = grid.interval(expected);
+                prop_assert_eq!((i64::from(from), i64::from(to)), (interval.from().millis() / 1_000, interval.to().millis() / 1_000));
+            }
+        }
+    }
 
     proptest! {
         #[test]
