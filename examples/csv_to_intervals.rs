@@ -9,13 +9,16 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use injixo_connectors::core::aggregate::Overlap;
-use injixo_connectors::core::connector::Progress;
+use injixo_connectors::core::connector::{Context, Progress};
 use injixo_connectors::core::model::{IntervalLength, RejectedRow, Timestamp};
 use injixo_connectors::core::zone::{FoldPolicy, GapPolicy, Grid, LocalTime, Resolver, Zone};
-use injixo_connectors::core::{Integration, MemoryStore, Runtime, SqliteStore};
+use injixo_connectors::core::{
+    Fill, ImportReport, Integration, MemoryStore, Runtime, SqliteStore, read_file_intervals, read_file_statuses,
+};
 use injixo_connectors::csv::{self, Csv, Schema};
 use injixo_workspace::{
-    Args, Rejects, StatusTimes, TableError, is_broken_pipe, write_intervals, write_status_times, write_timeline,
+    Args, Rejects, StatusTimes, TableError, is_broken_pipe, write_interval_table, write_intervals, write_status_table,
+    write_status_times, write_timeline,
 };
 
 const USAGE: &str = "\
@@ -73,6 +76,9 @@ async fn run() -> Result<ExitCode, Failure> {
         };
     };
     let options = options(&schema, args)?;
+    if options.stands_for_itself() {
+        return sum_up(&options).await;
+    }
     match &options.store {
         Some(path) => import(&options, Runtime::new(SqliteStore::open(path).await?)).await,
         None => import(&options, Runtime::new(MemoryStore::new())).await,
@@ -130,24 +136,124 @@ fn instant(text: &str, zone: &Zone) -> Result<Timestamp, Failure> {
     resolved.map_err(|_| bad().into())
 }
 
+impl Options {
+    /// Whether one file is all that is asked about, so that nothing has to be settled between several.
+    fn stands_for_itself(&self) -> bool {
+        let is_plain = match self.schema.is_agent_status() {
+            true => !self.is_timeline,
+            // Ready-made rows replace each other, and what is missing is known to a store.
+            false => self.schema.interval_length().is_none() && self.schema.missing() == Fill::Empty,
+        };
+        self.store.is_none() && self.files.len() == 1 && is_plain
+    }
+
+    fn times(&self) -> StatusTimes {
+        StatusTimes {
+            grid: Grid::new(self.schema.zone(), self.interval.unwrap_or(IntervalLength::MINUTES_15)),
+            overlap: self.overlap,
+            as_of: self.as_of,
+            logged_off: self.schema.logged_off().iter().cloned().collect(),
+            window: None,
+        }
+    }
+}
+
+/// Sums up one file without a store.
+async fn sum_up(options: &Options) -> Result<ExitCode, Failure> {
+    let (connector, cx) = (Csv::new(options.schema.clone()), Context::default().watched_by(progress()));
+    let (file, out) = (&options.files[0], io::stdout().lock());
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    let mut watch = Watch::new(options)?;
+    let report = if options.schema.is_agent_status() {
+        let read = read_file_statuses(&connector, file, &cx, watch.each(file)).await;
+        let Some((spans, report)) = watch.outcome(file, read)? else { return watch.failed() };
+        if !options.is_quiet {
+            let times = options.times();
+            let counts = |status: &str| !times.logged_off.contains(status);
+            write_status_table(&spans.times(&times.grid, times.overlap, times.as_of, counts), &mut out)?;
+        }
+        report
+    } else {
+        let read = read_file_intervals(&connector, file, &cx, watch.each(file)).await;
+        let Some((table, report)) = watch.outcome(file, read)? else { return watch.failed() };
+        if !options.is_quiet {
+            let longer = options.interval.map(|length| table.roll_up(length)).transpose()?;
+            write_interval_table(longer.as_ref().unwrap_or(&table), None, &mut out)?;
+        }
+        report
+    };
+    out.flush()?;
+    watch.finish()?;
+    tell(&report);
+    Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}
+
+/// Writes the rejected rows of a file, if asked to.
+struct Watch {
+    rejects: Option<Rejects>,
+    broken: Option<io::Error>,
+}
+
+impl Watch {
+    fn new(options: &Options) -> Result<Self, Failure> {
+        Ok(Self { rejects: options.rejects.as_ref().map(|path| Rejects::create(path)).transpose()?, broken: None })
+    }
+
+    fn each<'w>(&'w mut self, file: &'w str) -> impl FnMut(&RejectedRow) + Send + 'w {
+        move |row| {
+            let written = self.rejects.as_mut().map_or(Ok(()), |rejects| rejects.write(file, row));
+            self.broken = self.broken.take().or(written.err());
+        }
+    }
+
+    /// What was read of a file, `None` where it could not be, which is said.
+    fn outcome<T>(&mut self, file: &str, read: Result<T, injixo_connectors::core::Error>) -> Result<Option<T>, Failure> {
+        if io::stderr().is_terminal() {
+            eprint!("\r\x1b[K");
+        }
+        let broken = |error: io::Error| format!("the file for rejected rows cannot be written: {error}");
+        match (self.broken.take(), read) {
+            (Some(error), _) => eprintln!("error: {file}: {}", broken(error)),
+            (None, Err(error)) => eprintln!("error: {file}: {error}"),
+            (None, Ok(read)) => return Ok(Some(read)),
+        }
+        Ok(None)
+    }
+
+    fn failed(self) -> Result<ExitCode, Failure> {
+        self.finish()?;
+        Ok(ExitCode::FAILURE)
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.rejects.map_or(Ok(()), Rejects::finish)
+    }
+}
+
+/// Says what came of a file.
+fn tell(report: &ImportReport) {
+    eprintln!("{report}");
+    for row in report.first_rejected.iter().take(5) {
+        eprintln!("  {row}");
+    }
+    if report.rejected > 5 {
+        eprintln!("  and {} more", report.rejected - 5);
+    }
+}
+
 async fn import(options: &Options, runtime: Runtime) -> Result<ExitCode, Failure> {
     let name = if options.schema.is_agent_status() { "agent status" } else { "contacts" };
     let integration = runtime.add(name, Csv::new(options.schema.clone())).await?;
     let integration = integration.watched_by(progress());
-    let mut rejects = options.rejects.as_ref().map(|path| Rejects::create(path)).transpose()?;
+    let mut watch = Watch::new(options)?;
     let (mut failed, mut rejected) = (0, 0);
     for file in &options.files {
-        match import_file(&integration, file, &mut rejects).await {
-            Ok(count) => rejected += count,
-            Err(error) => {
-                failed += 1;
-                eprintln!("error: {file}: {error}");
-            }
+        match import_file(&integration, file, &mut watch).await? {
+            Some(count) => rejected += count,
+            None => failed += 1,
         }
     }
-    if let Some(rejects) = rejects {
-        rejects.finish()?;
-    }
+    watch.finish()?;
     if !options.is_quiet && (failed < options.files.len() || options.store.is_some()) {
         write_table(options, &runtime, name).await?;
     }
@@ -158,28 +264,12 @@ async fn import(options: &Options, runtime: Runtime) -> Result<ExitCode, Failure
     })
 }
 
-async fn import_file(integration: &Integration, file: &str, rejects: &mut Option<Rejects>) -> Result<u64, Failure> {
-    let mut broken = None;
-    let watch = |row: &RejectedRow| {
-        let written = rejects.as_mut().map_or(Ok(()), |rejects| rejects.write(file, row));
-        broken = broken.take().or(written.err());
-    };
-    let report = integration.import_file_watching(file, watch).await;
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
-    if let Some(error) = broken {
-        return Err(format!("the file for rejected rows cannot be written: {error}").into());
-    }
-    let report = report?;
-    eprintln!("{report}");
-    for row in report.first_rejected.iter().take(5) {
-        eprintln!("  {row}");
-    }
-    if report.rejected > 5 {
-        eprintln!("  and {} more", report.rejected - 5);
-    }
-    Ok(report.rejected)
+/// Imports a file; how many rows were rejected, `None` where it could not be imported.
+async fn import_file(integration: &Integration, file: &str, watch: &mut Watch) -> Result<Option<u64>, Failure> {
+    let read = integration.import_file_watching(file, watch.each(file)).await;
+    let report = watch.outcome(file, read)?;
+    report.iter().for_each(tell);
+    Ok(report.map(|report| report.rejected))
 }
 
 fn progress() -> impl Fn(&Progress) + Send + Sync {
@@ -201,13 +291,7 @@ async fn write_table(options: &Options, runtime: &Runtime, name: &str) -> Result
         }
         (true, true) => write_timeline(runtime, name, &mut out).await,
         (true, false) => {
-            let times = StatusTimes {
-                grid: Grid::new(schema.zone(), interval.unwrap_or(IntervalLength::MINUTES_15)),
-                overlap: options.overlap,
-                as_of: options.as_of,
-                logged_off: schema.logged_off().iter().cloned().collect(),
-                window: None,
-            };
+            let times = options.times();
             write_status_times(runtime, name, &times, &mut out).await
         }
     };

@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use injixo_connectors::core::aggregate::{self, IntervalTable, Overlap};
+use injixo_connectors::core::aggregate::{self, IntervalTable, Overlap, StatusTable};
 use injixo_connectors::core::model::{IntervalLength, Measures, Millis, QueueKey, Span, Timestamp, Window};
 use injixo_connectors::core::zone::{Grid, Zone};
 use injixo_connectors::core::{Error, Fill, Runtime};
 
-use crate::table::field;
+use crate::table::{Instants, field, quoted, write_number};
 
 /// Why a table could not be written.
 #[derive(Debug)]
@@ -58,43 +58,99 @@ pub async fn write_intervals(
         query = query.every(length);
     }
     let mut reader = query.open().await?;
-    interval_head(out)?;
+    let mut lines = IntervalLines::begin(out)?;
     while let Some(intervals) = reader.next().await? {
         for interval in intervals {
             if window.is_none_or(|window| window.contains(interval.start)) {
-                interval_line(&interval.queue, interval.start, &interval.measures, out)?;
+                lines.write(&interval.queue, interval.start, &interval.measures, out)?;
             }
         }
     }
     Ok(())
 }
 
-/// Writes intervals as [`write_intervals`] does, those that start in `window`.
+/// Writes intervals as [`write_intervals`] does, those that start in `window` if there is one.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write_interval_table(table: &IntervalTable, window: Window, out: &mut impl Write) -> io::Result<()> {
-    interval_head(out)?;
+pub fn write_interval_table(table: &IntervalTable, window: Option<Window>, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = IntervalLines::begin(out)?;
     for (queue, intervals) in table.queues() {
-        for (start, measures) in intervals.filter(|(start, _)| window.contains(*start)) {
-            interval_line(queue, start, &measures, out)?;
+        for (start, measures) in intervals {
+            if window.is_none_or(|window| window.contains(start)) {
+                lines.write(queue, start, &measures, out)?;
+            }
         }
     }
     Ok(())
 }
 
-fn interval_head(out: &mut impl Write) -> io::Result<()> {
-    out.write_all(b"queue,channel,start,offered,handled,handle_time\n")
+/// The lines of a table of intervals.
+struct IntervalLines {
+    instants: Instants,
+    /// The queue that was written last, and how its lines begin.
+    queue: Option<(QueueKey, Vec<u8>)>,
 }
 
-fn interval_line(queue: &QueueKey, start: Timestamp, measures: &Measures, out: &mut impl Write) -> io::Result<()> {
-    field(out, &queue.id)?;
-    write!(out, ",{},{start},{},{},", queue.channel, measures.offered, measures.handled)?;
-    if measures.handled.is_zero() || !measures.handle_time.number.is_zero() {
-        write!(out, "{}", measures.handle_time.total)?;
+impl IntervalLines {
+    /// Writes the head.
+    fn begin(out: &mut impl Write) -> io::Result<Self> {
+        out.write_all(b"queue,channel,start,offered,handled,handle_time\n")?;
+        Ok(Self { instants: Instants::default(), queue: None })
     }
-    out.write_all(b"\n")
+
+    fn write(
+        &mut self,
+        queue: &QueueKey,
+        start: Timestamp,
+        measures: &Measures,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        if self.queue.as_ref().is_none_or(|(held, _)| held != queue) {
+            let mut begin = Vec::new();
+            field(&mut begin, &queue.id)?;
+            write!(begin, ",{},", queue.channel)?;
+            self.queue = Some((queue.clone(), begin));
+        }
+        out.write_all(self.queue.as_ref().map_or(&[], |(_, begin)| begin.as_slice()))?;
+        self.instants.write(out, start)?;
+        out.write_all(b",")?;
+        write_number(out, measures.offered.micros(), 1_000_000)?;
+        out.write_all(b",")?;
+        write_number(out, measures.handled.micros(), 1_000_000)?;
+        out.write_all(b",")?;
+        if measures.handled.is_zero() || !measures.handle_time.number.is_zero() {
+            write_number(out, measures.handle_time.total.get(), 1_000)?;
+        }
+        out.write_all(b"\n")
+    }
+}
+
+/// Writes how long agents were in which status as [`write_status_times`] does.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn write_status_table(table: &StatusTable, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"agent,activity,start,seconds\n")?;
+    let text = |name: &str| if name.contains(['"', ',', '\n', '\r']) { quoted(name) } else { name.to_owned() };
+    let statuses: Vec<String> = table.statuses().iter().map(|status| text(status)).collect();
+    let mut instants = Instants::default();
+    for (agent, times) in table.agents() {
+        let agent = text(agent);
+        for time in times {
+            out.write_all(agent.as_bytes())?;
+            out.write_all(b",")?;
+            out.write_all(statuses[time.status as usize].as_bytes())?;
+            out.write_all(b",")?;
+            instants.write(out, time.start)?;
+            out.write_all(b",")?;
+            write_number(out, time.time.get(), 1_000)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the timelines of an integration: `agent,activity,start,end`.

@@ -43,9 +43,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 /// Runs a task on the files of `folder`; what it took, and the checksum of what it gave if asked for.
-pub(crate) fn run(task: &str, folder: &Path, check: bool) -> Result<(Took, Option<Value>), Failure> {
+pub(crate) fn run(task: &str, folder: &Path, threads: usize, check: bool) -> Result<(Took, Option<Value>), Failure> {
     let contacts = folder.join("contacts.csv");
     let own = UsageWho::RUSAGE_SELF;
+    let _ = threads;
     let every = |minutes| IntervalLength::from_minutes(minutes);
     match task {
         "A" => of_file(CONTACTS, &contacts, check),
@@ -86,7 +87,8 @@ pub(crate) fn run(task: &str, folder: &Path, check: bool) -> Result<(Took, Optio
             let quarters = quarters(&contacts)?;
             let length = every(task[1..].parse()?)?;
             let (took, table) = time(own, || black_box(quarters.roll_up(length)));
-            Ok((took, check.then_some(checksum_of_intervals(&table?))))
+            let table = table?;
+            Ok((took, check.then(|| with_input(checksum_of_intervals(&table), quarters.len()))))
         }
         "D30u" | "D60u" => {
             let batch = unsorted(&quarters(&contacts)?);
@@ -96,7 +98,8 @@ pub(crate) fn run(task: &str, folder: &Path, check: bool) -> Result<(Took, Optio
                 sums.add_interval_rows(&batch).map(|()| sums.finish())
             };
             let (took, table) = time(own, || black_box(sum()));
-            Ok((took, check.then_some(checksum_of_intervals(&table?))))
+            let table = table?;
+            Ok((took, check.then(|| with_input(checksum_of_intervals(&table), batch.len()))))
         }
         _ => Err(format!("there is no task {task}").into()),
     }
@@ -215,6 +218,11 @@ fn unsorted(table: &IntervalTable) -> IntervalBatch {
     }
     rows.into_iter().for_each(|(queue, row)| batch.push(queue, row));
     batch
+}
+
+fn with_input(mut check: Value, rows: usize) -> Value {
+    check["input"] = json!(rows);
+    check
 }
 
 fn hash(text: &str, rows: usize) -> Value {

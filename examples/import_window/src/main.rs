@@ -112,7 +112,7 @@ async fn read_contacts(
     }
     finish(&report, rejects)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    write_interval_table(&table, window, &mut out)?;
+    write_interval_table(&table, Some(window), &mut out)?;
     out.flush()?;
     Ok(code(&report))
 }

@@ -54,6 +54,21 @@ impl Cell for Plain {
         self.measured += other.measured;
         true
     }
+
+    /// One fact of one contact at most: a bit each, and the time.
+    #[inline]
+    fn packed(&self) -> Option<u32> {
+        let is_one = self.facts == 1 && (self.offered | self.handled | self.measured) <= 1;
+        let fits = is_one && self.handle_time < 1 << 29;
+        fits.then_some(self.handle_time << 3 | self.measured << 2 | self.handled << 1 | self.offered)
+    }
+
+    #[inline]
+    fn unpacked(start: u32, packed: u32) -> Option<Self> {
+        let bit = |place: u32| packed >> place & 1;
+        let [offered, handled, measured] = [bit(0), bit(1), bit(2)];
+        Some(Self { start, facts: 1, offered, handled, measured, handle_time: packed >> 3 })
+    }
 }
 
 impl Plain {
@@ -296,15 +311,15 @@ impl Series {
 
     /// Adds a ready-made row to the interval that holds it whole.
     pub(crate) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor) -> Result<()> {
-        let interval = cursor.interval(row.start);
-        if row.end() > interval.to() {
+        let (start, next) = cursor.interval_seconds(seconds(row.start));
+        if row.end() > at(next) {
             let minutes = row.length.get() / 60_000;
             let message = format!(
                 "a ready-made row of {minutes} minutes cannot be split into the intervals asked for: ask for {minutes} minutes or more, in the zone of the source"
             );
             return Err(Error::new(ErrorKind::Unsupported, message).with("start", row.start));
         }
-        self.add_measures(seconds(interval.from()), &row.measures);
+        self.add_measures(start, &row.measures);
         Ok(())
     }
 

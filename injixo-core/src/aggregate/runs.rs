@@ -8,19 +8,32 @@ pub(crate) trait Cell: Copy {
     /// Adds what another cell of the same interval holds. Where the sum does not fit, nothing is added and the answer is `false`.
     #[must_use]
     fn add(&mut self, other: &Self) -> bool;
+
+    /// What the cell holds beside its start, in few bits; `None` where that is too much.
+    fn packed(&self) -> Option<u32> {
+        None
+    }
+
+    /// The cell of that start that was [packed](Self::packed) so.
+    fn unpacked(start: u32, packed: u32) -> Option<Self> {
+        _ = (start, packed);
+        None
+    }
 }
 
 /// Cells by the start of their interval.
 ///
 /// In time order a fact falls into the newest interval, or begins one: that costs a compare. While facts come a little out of
-/// order, a few of the newest cells are looked through. Where that finds nothing time and again, cells are only appended; they are
-/// sorted and put together when room is needed, and at the end. So no order needs a map or an allocation per fact, each fact is
-/// sorted once, and memory stays within a factor of the number of intervals.
+/// order, a few of the newest cells are looked through. Where that finds nothing time and again, cells are only appended, packed if
+/// they can be; they are sorted and put together when they are many, and at the end. So no order needs a map or an allocation per
+/// fact, each fact is sorted once, and memory stays within a factor of the number of intervals.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs<C> {
     cells: Vec<C>,
     /// Of so many cells, each starts later than the one before it.
     sorted: usize,
+    /// Cells in any order, their start in the upper half.
+    packed: Vec<u64>,
     merge_at: usize,
     /// How much more often looking through the newest cells was in vain than not.
     in_vain: u32,
@@ -33,7 +46,7 @@ const ANY_ORDER: u32 = 64;
 
 impl<C: Cell> Runs<C> {
     pub(crate) const fn new() -> Self {
-        Self { cells: Vec::new(), sorted: 0, merge_at: SMALLEST_MERGE, in_vain: 0 }
+        Self { cells: Vec::new(), sorted: 0, packed: Vec::new(), merge_at: SMALLEST_MERGE, in_vain: 0 }
     }
 
     /// Adds to the sum of an interval; `false` where it does not fit, see [`Cell::add`].
@@ -56,7 +69,6 @@ impl<C: Cell> Runs<C> {
         true
     }
 
-    #[inline(never)]
     fn add_out_of_order(&mut self, cell: C) -> bool {
         if self.in_vain < ANY_ORDER {
             let newest = self.cells.len().saturating_sub(NEWEST);
@@ -65,6 +77,12 @@ impl<C: Cell> Runs<C> {
                 return sum.add(&cell);
             }
             self.in_vain += 1;
+        } else if let Some(packed) = cell.packed() {
+            if self.packed.len() == self.packed.capacity() && !self.make_room() {
+                return false;
+            }
+            self.packed.push(u64::from(cell.start()) << 32 | u64::from(packed));
+            return true;
         }
         if self.cells.len() == self.cells.capacity() && !self.make_room() {
             return false;
@@ -75,61 +93,86 @@ impl<C: Cell> Runs<C> {
 
     /// The sums, one per interval, sorted by start; `Err` with all cells where two of them do not fit into one.
     pub(crate) fn finish(mut self) -> Result<Vec<C>, Vec<C>> {
-        if self.merge() { Ok(self.cells) } else { Err(self.cells) }
+        if self.merge() { Ok(self.cells) } else { Err(self.into_cells()) }
     }
 
     /// All cells as they are, for sums of another width.
-    pub(crate) fn into_cells(self) -> Vec<C> {
+    pub(crate) fn into_cells(mut self) -> Vec<C> {
+        self.cells.extend(self.packed.iter().filter_map(|packed| unpacked::<C>(*packed)));
         self.cells
     }
 
     #[cold]
     fn make_room(&mut self) -> bool {
-        if self.sorted < self.cells.len() && self.cells.len() >= self.merge_at {
+        let loose = self.cells.len() - self.sorted + self.packed.len();
+        if loose > 0 && self.cells.len() + self.packed.len() >= self.merge_at {
             if !self.merge() {
                 return false;
             }
             self.merge_at = (self.cells.len() * 2).max(SMALLEST_MERGE);
         }
         // What is reserved and not written to takes no memory.
-        self.cells.reserve(self.cells.len().max(64));
+        if self.cells.len() == self.cells.capacity() {
+            self.cells.reserve(self.cells.len().max(64));
+        }
+        if self.packed.len() == self.packed.capacity() && self.in_vain >= ANY_ORDER {
+            self.packed.reserve(self.packed.len().max(SMALLEST_MERGE / 2));
+        }
         true
     }
 
-    /// Puts the cells behind the sorted ones in order and both together.
+    /// Puts everything in order, and what falls into one interval together.
     fn merge(&mut self) -> bool {
         let (held, rest) = self.cells.split_at(self.sorted);
-        if rest.is_empty() {
-            return true;
+        if !rest.is_empty() {
+            let order = sorted_by_start(rest);
+            let Some(merged) = merged(held, order.iter().map(|index| rest[*index as usize])) else { return false };
+            self.sorted = merged.len();
+            self.cells = merged;
+            self.in_vain /= 2;
         }
-        let mut merged: Vec<C> = Vec::with_capacity(self.cells.len());
-        let mut push = |cell: &C| match merged.last_mut() {
-            Some(sum) if sum.start() == cell.start() => sum.add(cell),
-            _ => {
-                merged.push(*cell);
-                true
-            }
-        };
-        let mut held = held.iter().peekable();
-        for index in sorted_by_start(rest) {
-            let cell = &rest[index as usize];
-            while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
-                if !push(earlier) {
-                    return false;
-                }
-            }
-            if !push(cell) {
-                return false;
-            }
+        if !self.packed.is_empty() {
+            sort_packed(&mut self.packed);
+            let packed = self.packed.iter().filter_map(|packed| unpacked(*packed));
+            let Some(merged) = merged(&self.cells, packed) else { return false };
+            self.sorted = merged.len();
+            self.cells = merged;
+            self.packed.clear();
         }
-        if !held.all(push) {
-            return false;
-        }
-        self.sorted = merged.len();
-        self.cells = merged;
-        self.in_vain /= 2;
         true
     }
+}
+
+fn unpacked<C: Cell>(packed: u64) -> Option<C> {
+    let [start, rest] = halves(packed);
+    C::unpacked(start, rest)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+const fn halves(packed: u64) -> [u32; 2] {
+    [(packed >> 32) as u32, packed as u32]
+}
+
+/// Two sorted lists as one, with one cell per interval; `None` where a sum does not fit.
+fn merged<C: Cell>(held: &[C], others: impl Iterator<Item = C>) -> Option<Vec<C>> {
+    // What is reserved and not written to takes no memory.
+    let mut merged: Vec<C> = Vec::with_capacity(held.len() + others.size_hint().1.unwrap_or(0));
+    let mut held = held.iter().peekable();
+    for cell in others {
+        while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
+            merged.push(*earlier);
+        }
+        match merged.last_mut() {
+            Some(sum) if sum.start() == cell.start() => {
+                if !sum.add(&cell) {
+                    return None;
+                }
+            }
+            _ => merged.push(cell),
+        }
+    }
+    merged.extend(held);
+    Some(merged)
 }
 
 /// So many bits of a key are sorted by in one pass.
@@ -138,39 +181,62 @@ const DIGITS: usize = 1 << DIGIT;
 /// Fewer cells are sorted by comparing.
 const FEW: usize = 256;
 
+/// Intervals almost always start a multiple of a quarter of an hour apart; the zone may cut one at any second. The first start, and in
+/// which unit all others lie behind it.
+fn unit_of(starts: impl Iterator<Item = u32> + Clone) -> (u32, u32) {
+    let first = starts.clone().min().unwrap_or(0);
+    (first, if starts.clone().all(|start| (start - first).is_multiple_of(900)) { 900 } else { 1 })
+}
+
 /// The places of cells in the order of their starts; of equal starts in that of their places.
 fn sorted_by_start<C: Cell>(cells: &[C]) -> Vec<u32> {
-    let starts = || cells.iter().map(Cell::start);
-    let (first, last) = starts().fold((u32::MAX, 0), |(first, last), start| (first.min(start), last.max(start)));
-    // Almost always intervals start a multiple of a quarter of an hour apart; the zone may cut one at any second.
-    let unit = if starts().all(|start| (start - first).is_multiple_of(900)) { 900 } else { 1 };
+    let (first, unit) = unit_of(cells.iter().map(Cell::start));
     // Memory ends long before places do.
-    let place = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
-    let key = |start: u32| (start - first) / unit;
-    let mut keys: Vec<(u32, u32)> =
-        starts().enumerate().map(|(index, start)| (key(start), place(index))).collect();
+    let place = |index: usize| u64::try_from(index).unwrap_or(u64::MAX);
+    let key = |cell: &C| u64::from((cell.start() - first) / unit) << 32;
+    let mut keys: Vec<u64> = cells.iter().enumerate().map(|(index, cell)| key(cell) | place(index)).collect();
+    sort_by_upper_half(&mut keys);
+    keys.into_iter().map(|key| halves(key)[1]).collect()
+}
+
+/// Sorts packed cells by their start.
+fn sort_packed(packed: &mut Vec<u64>) {
+    let (first, unit) = unit_of(packed.iter().map(|packed| halves(*packed)[0]));
+    let of = |[start, rest]: [u32; 2]| u64::from(start) << 32 | u64::from(rest);
+    packed.iter_mut().for_each(|packed| {
+        let [start, rest] = halves(*packed);
+        *packed = of([(start - first) / unit, rest]);
+    });
+    sort_by_upper_half(packed);
+    packed.iter_mut().for_each(|packed| {
+        let [key, rest] = halves(*packed);
+        *packed = of([key * unit + first, rest]);
+    });
+}
+
+/// Sorts by the upper half, digit by digit from the lowest; equal ones stay in their order.
+fn sort_by_upper_half(keys: &mut Vec<u64>) {
     if keys.len() < FEW {
-        keys.sort_unstable();
-    } else {
-        let mut sorted = vec![(0, 0); keys.len()];
-        let bits = u32::BITS - key(last).leading_zeros();
-        for shift in (0..bits).step_by(DIGIT as usize) {
-            let digit = |key: u32| (key >> shift) as usize % DIGITS;
-            let mut next = [0_u32; DIGITS];
-            keys.iter().for_each(|&(key, _)| next[digit(key)] += 1);
-            let mut sum = 0;
-            for count in &mut next {
-                sum += std::mem::replace(count, sum);
-            }
-            for &key in &keys {
-                let at = &mut next[digit(key.0)];
-                sorted[*at as usize] = key;
-                *at += 1;
-            }
-            std::mem::swap(&mut keys, &mut sorted);
-        }
+        keys.sort_by_key(|key| key >> 32);
+        return;
     }
-    keys.into_iter().map(|(_, index)| index).collect()
+    let mut sorted = vec![0; keys.len()];
+    let bits = u64::BITS - keys.iter().fold(0, |all, key| all | key).leading_zeros();
+    for shift in (32..bits).step_by(DIGIT as usize) {
+        let digit = |key: u64| usize::try_from(key >> shift).unwrap_or(0) % DIGITS;
+        let mut next = [0_u32; DIGITS];
+        keys.iter().for_each(|&key| next[digit(key)] += 1);
+        let mut sum = 0;
+        for count in &mut next {
+            sum += std::mem::replace(count, sum);
+        }
+        for &key in &*keys {
+            let at = &mut next[digit(key)];
+            sorted[*at as usize] = key;
+            *at += 1;
+        }
+        std::mem::swap(keys, &mut sorted);
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +261,15 @@ mod tests {
                 self.1 += other.1;
             }
             fits
+        }
+
+        fn packed(&self) -> Option<u32> {
+            // Some cells can be packed, others not.
+            u32::try_from(self.1).ok().filter(|value| value % 3 > 0)
+        }
+
+        fn unpacked(start: u32, packed: u32) -> Option<Self> {
+            Some(Self(start, u64::from(packed)))
         }
     }
 
@@ -237,7 +312,8 @@ mod tests {
         for step in 0..200_000_u32 {
             assert!(runs.add(Sum(step.wrapping_mul(2_654_435_761) % 500 * 900, 1)));
         }
-        assert!(runs.cells.capacity() <= 4 * SMALLEST_MERGE, "{}", runs.cells.capacity());
+        let (cells, packed) = (runs.cells.capacity(), runs.packed.capacity());
+        assert!(cells + packed <= 4 * SMALLEST_MERGE, "{cells} {packed}");
         assert_eq!(runs.finish().unwrap().len(), 500);
     }
 

@@ -101,10 +101,23 @@ pub struct Resolver {
     zone: Zone,
     gap: GapPolicy,
     fold: FoldPolicy,
-    /// Local times from `.0` to before `.1` are unique and lie `.2` before UTC.
-    plain: (i64, i64, i64),
+    /// Stretches that were met, by where in time they were met.
+    plain: Box<[Plain; STRETCHES]>,
     pass: Option<Pass>,
 }
+
+/// Local times from `from` to before `to` are unique and lie `offset` before UTC.
+#[derive(Debug, Clone, Copy, Default)]
+struct Plain {
+    from: i64,
+    to: i64,
+    offset: i64,
+}
+
+/// So many stretches are remembered, one for each [`STRETCH`] of time and then from the beginning again.
+const STRETCHES: usize = 128;
+/// Two to the power of so many milliseconds, 25 days.
+const STRETCH: u32 = 31;
 
 /// How far the rows have come in a repeated stretch of local time.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +131,8 @@ struct Pass {
 impl Resolver {
     /// Resolves times of `zone` by these policies.
     pub fn new(zone: &Zone, gap: GapPolicy, fold: FoldPolicy) -> Self {
-        Self { zone: zone.clone(), gap, fold, plain: (0, 0, 0), pass: None }
+        let plain = Box::new([Plain::default(); STRETCHES]);
+        Self { zone: zone.clone(), gap, fold, plain, pass: None }
     }
 
     /// The zone.
@@ -133,11 +147,17 @@ impl Resolver {
     /// [`Rule::Gap`] and [`Rule::Fold`] where the policy rejects, [`Rule::DateRange`] outside the supported years.
     #[inline]
     pub fn instant(&mut self, local: LocalTime) -> Result<Timestamp, Rule> {
-        let (from, to, offset) = self.plain;
-        if from <= local.0 && local.0 < to {
-            return Ok(Timestamp::from_millis(local.0 - offset));
+        match self.plain(local) {
+            Some(instant) => Ok(instant),
+            None => self.instant_by_policy(local),
         }
-        self.instant_by_policy(local)
+    }
+
+    /// The instant of a local time in a stretch that was met before.
+    #[inline]
+    fn plain(&self, local: LocalTime) -> Option<Timestamp> {
+        let Plain { from, to, offset } = self.plain[place(local.0)];
+        (from <= local.0 && local.0 < to).then_some(Timestamp::from_millis(local.0 - offset))
     }
 
     /// The instants of the start and the end of a span.
@@ -167,12 +187,10 @@ impl Resolver {
     /// As for [`span`](Self::span).
     #[inline]
     pub fn end_of(&mut self, start: Timestamp, end: LocalTime) -> Result<Timestamp, Rule> {
-        let (from, to, offset) = self.plain;
-        let plain = Timestamp::from_millis(end.0 - offset);
-        if from <= end.0 && end.0 < to && start <= plain {
-            return Ok(plain);
+        match self.plain(end) {
+            Some(plain) if start <= plain => Ok(plain),
+            _ => self.end_by_policy(start, end),
         }
-        self.end_by_policy(start, end)
     }
 
     fn end_by_policy(&mut self, start: Timestamp, end: LocalTime) -> Result<Timestamp, Rule> {
@@ -200,7 +218,7 @@ impl Resolver {
     fn instant_by_policy(&mut self, local: LocalTime) -> Result<Timestamp, Rule> {
         let instant = match self.zone.resolve(local) {
             Resolved::Unique(instant) => {
-                self.remember(instant);
+                self.remember(local, instant);
                 if self.pass.is_some_and(|pass| instant < pass.change) {
                     self.pass = None;
                 }
@@ -232,12 +250,16 @@ impl Resolver {
         let change = Timestamp::from_millis(change);
         let before = self.pass.filter(|pass| pass.change == change);
         let is_second = before.is_some_and(|pass| pass.is_second || local < pass.last);
+        if self.pass.is_none() {
+            // A time from before ends the pass, which a stretch that was met would hide.
+            self.plain.fill(Plain::default());
+        }
         self.pass = Some(Pass { change, last: local, is_second });
         is_second
     }
 
-    /// Caches the stretch around `instant` that is far from any clock change.
-    fn remember(&mut self, instant: Timestamp) {
+    /// Remembers the stretch around `instant` that is far from any clock change.
+    fn remember(&mut self, local: LocalTime, instant: Timestamp) {
         let index = self.zone.segment_at(instant.millis());
         let segment = self.zone.segments()[index];
         let until = self.zone.segments().get(index + 1).map_or(i64::MAX, |next| next.from);
@@ -246,9 +268,15 @@ impl Resolver {
         let bounded = |at: i64| at.clamp(Timestamp::MIN.millis() + FAR, Timestamp::MAX.millis() - FAR);
         // A pass through a repeated stretch ends when a time from before it is seen, which the cache would hide.
         if self.pass.is_none() {
-            self.plain = (bounded(from), bounded(to), segment.offset);
+            self.plain[place(local.0)] = Plain { from: bounded(from), to: bounded(to), offset: segment.offset };
         }
     }
+}
+
+#[inline]
+fn place(local: i64) -> usize {
+    // What is negative is unique nowhere near: it finds no stretch, wherever it looks.
+    usize::try_from(local >> STRETCH).unwrap_or(0) % STRETCHES
 }
 
 #[cfg(test)]
@@ -347,6 +375,17 @@ mod tests {
             assert_eq!(read("27T03:05"), "2024-10-27T02:05:00Z");
             assert_eq!(read("30T03:05"), "2024-10-30T02:05:00Z");
         }
+    }
+
+    #[test]
+    fn a_row_from_before_ends_the_pass_although_its_stretch_was_met() {
+        let mut resolver = resolver("Europe/Berlin", GapPolicy::Forward, FoldPolicy::InOrder);
+        let mut at = |text: &str| resolver.instant(local(text)).unwrap().to_string();
+        assert_eq!(at("2024-10-20T12:00:00"), "2024-10-20T10:00:00Z");
+        assert_eq!(at("2024-10-27T02:50:00"), "2024-10-27T00:50:00Z");
+        assert_eq!(at("2024-10-27T02:10:00"), "2024-10-27T01:10:00Z");
+        assert_eq!(at("2024-10-20T12:00:01"), "2024-10-20T10:00:01Z");
+        assert_eq!(at("2024-10-27T02:20:00"), "2024-10-27T00:20:00Z");
     }
 
     #[test]

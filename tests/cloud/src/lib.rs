@@ -166,7 +166,7 @@ pub async fn contacts(connector: &dyn Connector, cx: &Context, window: Window) -
     let (table, report) = read_intervals(connector, window, cx, |row| panic!("{row}")).await?;
     assert_eq!(report.rejected, 0, "{report}");
     let mut out = Vec::new();
-    write_interval_table(&table, window, &mut out).expect("memory");
+    write_interval_table(&table, Some(window), &mut out).expect("memory");
     Ok(String::from_utf8(out).expect("text"))
 }
 
