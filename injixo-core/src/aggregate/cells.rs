@@ -4,7 +4,7 @@ use injixo_model::{Attribution, Contact, ContactRow, IntervalRow, Measures, Mill
 
 use super::runs::{Cell, Runs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::zone::GridCursor;
+use crate::zone::{GridCursor, Stretch};
 
 /// The sums of one queue while they grow.
 ///
@@ -19,71 +19,72 @@ enum Sums {
     Full(Box<Full>),
 }
 
-/// Whole contacts, without wait, abandoned and service level.
+/// Whole contacts, without wait, abandoned and service level, in two words that sums are made of by one addition each. The topmost bit
+/// of each number but the start is zero; where a sum sets one, it does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Plain {
-    start: u32,
-    facts: u32,
-    offered: u32,
-    handled: u32,
-    measured: u32,
-    /// In milliseconds.
-    handle_time: u32,
+    /// Offered, handled, measured and facts in 16 bits each, from the lowest on.
+    counts: u64,
+    /// Handle time in milliseconds in the lower half, the start in the upper one.
+    times: u64,
 }
 
-/// So many facts in a cell, and counts of a single fact up to here, keep the sums of counts within its integers.
-const MOST: u32 = 0xFFFF;
+const COUNT_FULL: u64 = 0x8000_8000_8000_8000;
+const TIME_FULL: u64 = 0x8000_0000;
+/// The largest count, and the longest handle time.
+const MOST: u32 = 0x7FFF;
+const LONGEST: i64 = 0x7FFF_FFFF;
 
 impl Cell for Plain {
     #[inline]
     fn start(&self) -> u32 {
-        self.start
+        u32::try_from(self.times >> 32).unwrap_or(0)
     }
 
     #[inline]
-    fn add(&mut self, other: &Self) -> bool {
-        let facts = self.facts + other.facts;
-        let (handle_time, is_more) = self.handle_time.overflowing_add(other.handle_time);
-        if facts > MOST || is_more {
-            return false;
-        }
-        self.facts = facts;
-        self.handle_time = handle_time;
-        self.offered += other.offered;
-        self.handled += other.handled;
-        self.measured += other.measured;
-        true
+    fn joined(&self, other: &Self, is_same: bool) -> Option<Self> {
+        let sum = self.plus(*other, is_same);
+        (sum.full() == 0).then_some(sum)
     }
 
     /// One fact of one contact at most: a bit each, and the time.
     #[inline]
     fn packed(&self) -> Option<u32> {
-        let is_one = self.facts == 1 && (self.offered | self.handled | self.measured) <= 1;
-        let fits = is_one && self.handle_time < 1 << 29;
-        fits.then_some(self.handle_time << 3 | self.measured << 2 | self.handled << 1 | self.offered)
+        let is_one = self.counts & !0x0001_0001_0001 == 0x0001_0000_0000_0000;
+        let time = self.handle_time();
+        let bits = u32::try_from((self.counts | self.counts >> 15 | self.counts >> 30) & 7).unwrap_or(0);
+        (is_one && time < 1 << 29).then_some(time << 3 | bits)
     }
 
     #[inline]
     fn unpacked(start: u32, packed: u32) -> Option<Self> {
         let bit = |place: u32| packed >> place & 1;
-        let [offered, handled, measured] = [bit(0), bit(1), bit(2)];
-        Some(Self { start, facts: 1, offered, handled, measured, handle_time: packed >> 3 })
+        Some(Self::new(start, [bit(0), bit(1), bit(2), 1], packed >> 3))
     }
 }
 
 impl Plain {
+    /// Of a start; offered, handled, measured and facts; and a handle time.
+    #[inline]
+    fn new(start: u32, [offered, handled, measured, facts]: [u32; 4], handle_time: u32) -> Self {
+        let of = |number: u32, place: u32| u64::from(number) << place;
+        Self {
+            counts: of(offered, 0) | of(handled, 16) | of(measured, 32) | of(facts, 48),
+            times: of(handle_time, 0) | of(start, 32),
+        }
+    }
+
     #[inline]
     fn of_row(row: &ContactRow, start: u32) -> Option<Self> {
-        let whole = |part: u32| match part {
-            0 => Some(0),
-            1_000_000 => Some(1),
-            _ => None,
-        };
-        let (offered, handled) = (whole(row.offered)?, whole(row.handled)?);
+        const ONE: u32 = 1_000_000;
+        let is_whole = |part: u32| part == 0 || part == ONE;
+        let (offered, handled) = (u32::from(row.offered == ONE), u32::from(row.handled == ONE));
         // What an unhandled contact took is no handle time.
-        let is_measured = handled > 0 && row.duration >= 0;
-        let (handle_time, measured) = if is_measured { (u32::try_from(row.duration).ok()?, handled) } else { (0, 0) };
-        Some(Self { start, facts: 1, offered, handled, measured, handle_time })
+        let is_measured = row.handled > 0 && row.duration >= 0;
+        let handle_time = if is_measured { row.duration } else { 0 };
+        let fits = is_whole(row.offered) & is_whole(row.handled) & (handle_time <= LONGEST);
+        let handle_time = u32::try_from(handle_time).unwrap_or(0);
+        fits.then_some(Self::new(start, [offered, handled, u32::from(is_measured), 1], handle_time))
     }
 
     fn of_measures(measures: &Measures, start: u32) -> Option<Self> {
@@ -92,27 +93,54 @@ impl Plain {
             return None;
         }
         let [offered, handled, measured] = [whole(offered)?, whole(handled)?, whole(handle_time.number)?];
-        let handle_time = u32::try_from(handle_time.total.get()).ok()?;
-        Some(Self { start, facts: 1, offered, handled, measured, handle_time })
+        let handle_time = u32::try_from(Some(handle_time.total.get()).filter(|time| *time <= LONGEST)?).ok()?;
+        Some(Self::new(start, [offered, handled, measured, 1], handle_time))
     }
 
-    fn measures(&self) -> Measures {
-        Measures {
-            offered: Quantity::whole(i64::from(self.offered)),
-            handled: Quantity::whole(i64::from(self.handled)),
-            handle_time: Timed {
-                total: Millis::new(i64::from(self.handle_time)),
-                number: Quantity::whole(i64::from(self.measured)),
-            },
-            ..Measures::default()
+    /// The sum of both where they are of one interval, else the `other`; it fits if none of its bits is [full](Self::full).
+    #[inline]
+    fn plus(self, other: Self, is_same: bool) -> Self {
+        let mask = u64::from(is_same).wrapping_neg();
+        Self {
+            counts: (self.counts & mask).wrapping_add(other.counts),
+            times: (self.times & 0xFFFF_FFFF & mask).wrapping_add(other.times),
         }
     }
 
-    fn widened(&self) -> Core {
+    /// The bits that say that a sum does not fit.
+    #[inline]
+    const fn full(self) -> u64 {
+        self.counts & COUNT_FULL | self.times & TIME_FULL
+    }
+
+    /// The same as the sum of an interval that starts at `start`.
+    #[inline]
+    fn starting(self, start: u32) -> Self {
+        Self { times: self.times & 0xFFFF_FFFF | u64::from(start) << 32, ..self }
+    }
+
+    /// Offered, handled, measured and facts.
+    fn counts(self) -> [u32; 4] {
+        [0, 16, 32, 48].map(|place| u32::try_from(self.counts >> place & 0xFFFF).unwrap_or(0))
+    }
+
+    #[inline]
+    fn handle_time(self) -> u32 {
+        u32::try_from(self.times & 0xFFFF_FFFF).unwrap_or(0)
+    }
+
+    fn measures(self) -> Measures {
+        let [offered, handled, measured, _] = self.counts().map(|count| Quantity::whole(i64::from(count)));
+        let handle_time = Timed { total: Millis::new(i64::from(self.handle_time())), number: measured };
+        Measures { offered, handled, handle_time, ..Measures::default() }
+    }
+
+    fn widened(self) -> Core {
         let Measures { offered, handled, handle_time, .. } = self.measures();
+        let [.., facts] = self.counts();
         Core {
-            start: self.start,
-            facts: self.facts,
+            start: self.start(),
+            facts,
             offered: offered.micros(),
             handled: handled.micros(),
             handle_time: handle_time.total.get(),
@@ -121,12 +149,11 @@ impl Plain {
     }
 }
 
-/// A count of whole contacts that many of it may be added up to.
+/// A count of whole contacts that a narrow cell holds.
 fn whole(count: Quantity) -> Option<u32> {
     let (one, micros) = (Quantity::ONE.micros(), count.micros());
-    let whole =
-        if micros == 0 || micros == one { micros / one } else { (micros % one == 0).then_some(micros / one)? };
-    u32::try_from(whole).ok().filter(|whole| *whole <= MOST)
+    let whole = u32::try_from(micros / one).ok()?;
+    (micros % one == 0 && whole <= MOST).then_some(whole)
 }
 
 /// Everything that facts may carry: wait, abandoned and service level in cells beside the others, since most sources deliver none of
@@ -153,14 +180,16 @@ impl Cell for Core {
         self.start
     }
 
-    #[inline]
-    fn add(&mut self, other: &Self) -> bool {
-        self.facts = self.facts.saturating_add(other.facts);
-        self.offered = self.offered.saturating_add(other.offered);
-        self.handled = self.handled.saturating_add(other.handled);
-        self.handle_time = self.handle_time.saturating_add(other.handle_time);
-        self.measured = self.measured.saturating_add(other.measured);
-        true
+    fn joined(&self, other: &Self, is_same: bool) -> Option<Self> {
+        let sum = Self {
+            start: self.start,
+            facts: self.facts.saturating_add(other.facts),
+            offered: self.offered.saturating_add(other.offered),
+            handled: self.handled.saturating_add(other.handled),
+            handle_time: self.handle_time.saturating_add(other.handle_time),
+            measured: self.measured.saturating_add(other.measured),
+        };
+        Some(if is_same { sum } else { *other })
     }
 }
 
@@ -177,12 +206,15 @@ impl Cell for More {
         self.start
     }
 
-    fn add(&mut self, other: &Self) -> bool {
+    fn joined(&self, other: &Self, is_same: bool) -> Option<Self> {
         let plus = |a: (u32, Quantity), b: (u32, Quantity)| (a.0.saturating_add(b.0), a.1.plus(b.1));
-        self.wait_time = self.wait_time.plus(other.wait_time);
-        self.abandoned = plus(self.abandoned, other.abandoned);
-        self.within_service_level = plus(self.within_service_level, other.within_service_level);
-        true
+        let sum = Self {
+            start: self.start,
+            wait_time: self.wait_time.plus(other.wait_time),
+            abandoned: plus(self.abandoned, other.abandoned),
+            within_service_level: plus(self.within_service_level, other.within_service_level),
+        };
+        Some(if is_same { sum } else { *other })
     }
 }
 
@@ -392,7 +424,7 @@ impl Cells {
     #[inline]
     fn get(&self, index: usize) -> (Timestamp, Measures) {
         match &self.0 {
-            Width::Plain(cells) => (at(cells[index].start), cells[index].measures()),
+            Width::Plain(cells) => (at(cells[index].start()), cells[index].measures()),
             Width::Full(cells) => cells[index],
         }
     }
@@ -405,7 +437,7 @@ impl Cells {
     /// Leaves out the intervals that start at `end` or later.
     pub(super) fn truncate(&mut self, end: Timestamp) {
         match &mut self.0 {
-            Width::Plain(cells) => cells.truncate(cells.partition_point(|cell| at(cell.start) < end)),
+            Width::Plain(cells) => cells.truncate(cells.partition_point(|cell| at(cell.start()) < end)),
             Width::Full(cells) => cells.truncate(cells.partition_point(|(start, _)| *start < end)),
         }
     }
@@ -424,16 +456,13 @@ impl Cells {
     fn plain_rolled_up(cells: &[Plain], cursor: &mut GridCursor) -> Option<Self> {
         // What is reserved and not written to takes no memory.
         let mut longer: Vec<Plain> = Vec::with_capacity(cells.len());
-        for cell in cells {
-            let start = cursor.floor_seconds(cell.start);
-            match longer.last_mut() {
-                Some(sum) if sum.start == start => {
-                    if !sum.add(cell) {
-                        return None;
-                    }
-                }
-                _ => longer.push(Plain { start, ..*cell }),
-            }
+        let mut rest = cells;
+        while let Some(first) = rest.first() {
+            // No interval goes beyond a stretch.
+            let stretch = cursor.stretch(first.start());
+            let (cells, behind) = rest.split_at(rest.partition_point(|cell| cell.start() < stretch.to()).max(1));
+            roll_up(cells, stretch, &mut longer)?;
+            rest = behind;
         }
         Some(Self::plain(longer))
     }
@@ -441,21 +470,38 @@ impl Cells {
     /// The sum of both.
     pub(super) fn plus(&self, other: &Self) -> Self {
         if let (Width::Plain(a), Width::Plain(b)) = (&self.0, &other.0)
-            && let Some(sum) = plus(a.iter().copied(), b.iter().copied(), Plain::start, Plain::add)
+            && let Some(sum) = plus(a.iter().copied(), b.iter().copied(), Plain::start, |a, b| a.joined(b, true))
         {
             return Self::plain(sum);
         }
-        let sum = plus(
-            self.iter(),
-            other.iter(),
-            |cell| cell.0,
-            |sum, cell| {
-                sum.1 = sum.1.plus(&cell.1);
-                true
-            },
-        );
+        let sum = plus(self.iter(), other.iter(), |cell| cell.0, |a, b| Some((a.0, a.1.plus(&b.1))));
         Self::full(sum.unwrap_or_default())
     }
+}
+
+/// Puts the cells of a stretch together; `None` where a sum does not fit.
+#[inline(never)]
+fn roll_up(cells: &[Plain], stretch: Stretch, longer: &mut Vec<Plain>) -> Option<()> {
+    let (first, rest) = cells.split_first()?;
+    // The sum at `at` is growing. Whether a cell belongs to it can hardly be foretold, so that nothing branches on it.
+    let (mut some, mut at) = ([Plain { counts: 0, times: 0 }; 256], 0);
+    let mut sum = first.starting(stretch.floor(first.start()));
+    let mut full = sum.full();
+    some[0] = sum;
+    for cell in rest {
+        let cell = cell.starting(stretch.floor(cell.start()));
+        let is_same = sum.start() == cell.start();
+        sum = sum.plus(cell, is_same);
+        full |= sum.full();
+        at += usize::from(!is_same);
+        if at == some.len() {
+            longer.extend_from_slice(&some);
+            at = 0;
+        }
+        some[at % 256] = sum;
+    }
+    longer.extend_from_slice(&some[..=at]);
+    (full == 0).then_some(())
 }
 
 fn rolled_up(
@@ -478,7 +524,7 @@ fn plus<T, K: Ord>(
     a: impl Iterator<Item = T>,
     b: impl Iterator<Item = T>,
     start: impl Fn(&T) -> K,
-    add: impl Fn(&mut T, &T) -> bool,
+    add: impl Fn(&T, &T) -> Option<T>,
 ) -> Option<Vec<T>> {
     let (mut a, mut b) = (a.peekable(), b.peekable());
     let mut sums = Vec::with_capacity(a.size_hint().0.max(b.size_hint().0));
@@ -489,11 +535,8 @@ fn plus<T, K: Ord>(
             (None, Some(_)) => std::cmp::Ordering::Greater,
             (None, None) => return Some(sums),
         };
-        let mut sum = if order.is_gt() { b.next()? } else { a.next()? };
-        if order.is_eq() && !add(&mut sum, &b.next()?) {
-            return None;
-        }
-        sums.push(sum);
+        let next = if order.is_gt() { b.next()? } else { a.next()? };
+        sums.push(if order.is_eq() { add(&next, &b.next()?)? } else { next });
     }
 }
 
@@ -540,8 +583,9 @@ mod tests {
             let expected = row(70_002_500_000, 1_500_000, i64::MAX / 4 + 7, 1_500_000).measures;
             assert_eq!(sum(&rows), [(at(900), expected)]);
         }
-        let many = vec![row(65_535_000_000, 65_535_000_000, 1 << 46, 65_535_000_000); 70_000];
-        let expected = row(70_000 * 65_535_000_000, 70_000 * 65_535_000_000, 70_000 << 46, 70_000 * 65_535_000_000);
+        let most = 32_767_000_000;
+        let many = vec![row(most, most, 0x7FFF_FFFF, most); 70_000];
+        let expected = row(70_000 * most, 70_000 * most, 70_000 * 0x7FFF_FFFF, 70_000 * most);
         assert_eq!(sum(&many), [(at(900), expected.measures)]);
     }
 

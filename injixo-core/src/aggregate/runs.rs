@@ -5,9 +5,9 @@ pub(crate) trait Cell: Copy {
     /// When the interval starts, in seconds since 1970.
     fn start(&self) -> u32;
 
-    /// Adds what another cell of the same interval holds. Where the sum does not fit, nothing is added and the answer is `false`.
-    #[must_use]
-    fn add(&mut self, other: &Self) -> bool;
+    /// The sum of both where they are of one interval, else the `other`; `None` where a sum does not fit. Which of both it is can
+    /// hardly be foretold: better not branch on it.
+    fn joined(&self, other: &Self, is_same: bool) -> Option<Self>;
 
     /// What the cell holds beside its start, in few bits; `None` where that is too much.
     fn packed(&self) -> Option<u32> {
@@ -30,8 +30,8 @@ pub(crate) trait Cell: Copy {
 #[derive(Debug, Clone)]
 pub(crate) struct Runs<C> {
     cells: Vec<C>,
-    /// Of so many cells, each starts later than the one before it.
-    sorted: usize,
+    /// Of so many cells, each starts later than the one before it; of all of them while there is none out of order.
+    sorted: Option<usize>,
     /// Cells in any order, their start in the upper half.
     packed: Vec<u64>,
     merge_at: usize,
@@ -43,29 +43,34 @@ const NEWEST: usize = 8;
 const SMALLEST_MERGE: usize = 8_192;
 /// From here on facts come in no order at all.
 const ANY_ORDER: u32 = 64;
+/// Room for so many cells is made at first.
+const FEWEST: usize = 64;
 
 impl<C: Cell> Runs<C> {
     pub(crate) const fn new() -> Self {
-        Self { cells: Vec::new(), sorted: 0, packed: Vec::new(), merge_at: SMALLEST_MERGE, in_vain: 0 }
+        Self { cells: Vec::new(), sorted: None, packed: Vec::new(), merge_at: SMALLEST_MERGE, in_vain: 0 }
     }
 
-    /// Adds to the sum of an interval; `false` where it does not fit, see [`Cell::add`].
+    /// Adds to the sum of an interval; `false` where it does not fit: then nothing was added.
     #[inline]
     #[must_use]
     pub(crate) fn add(&mut self, cell: C) -> bool {
-        if let Some(last) = self.cells.last_mut() {
-            if last.start() == cell.start() {
-                return last.add(&cell);
-            }
-            if last.start() > cell.start() || self.sorted < self.cells.len() {
-                return self.add_out_of_order(cell);
-            }
+        let Some(last) = self.cells.last() else {
+            self.cells.reserve(FEWEST);
+            self.cells.push(cell);
+            return true;
+        };
+        if self.sorted.is_some() || last.start() > cell.start() {
+            return self.add_out_of_order(cell);
         }
-        if self.cells.len() == self.cells.capacity() && !self.make_room() {
+        let is_same = last.start() == cell.start();
+        let Some(sum) = last.joined(&cell, is_same) else { return false };
+        let kept = self.cells.len() - usize::from(is_same);
+        if kept == self.cells.capacity() && !self.make_room() {
             return false;
         }
-        self.cells.push(cell);
-        self.sorted += 1;
+        self.cells.truncate(kept);
+        self.cells.push(sum);
         true
     }
 
@@ -74,7 +79,7 @@ impl<C: Cell> Runs<C> {
             let newest = self.cells.len().saturating_sub(NEWEST);
             if let Some(sum) = self.cells[newest..].iter_mut().rev().find(|held| held.start() == cell.start()) {
                 self.in_vain = self.in_vain.saturating_sub(1);
-                return sum.add(&cell);
+                return sum.joined(&cell, true).map(|joined| *sum = joined).is_some();
             }
             self.in_vain += 1;
         } else if let Some(packed) = cell.packed() {
@@ -87,6 +92,7 @@ impl<C: Cell> Runs<C> {
         if self.cells.len() == self.cells.capacity() && !self.make_room() {
             return false;
         }
+        self.sorted.get_or_insert(self.cells.len());
         self.cells.push(cell);
         true
     }
@@ -104,8 +110,8 @@ impl<C: Cell> Runs<C> {
 
     #[cold]
     fn make_room(&mut self) -> bool {
-        let loose = self.cells.len() - self.sorted + self.packed.len();
-        if loose > 0 && self.cells.len() + self.packed.len() >= self.merge_at {
+        let is_loose = self.sorted.is_some() || !self.packed.is_empty();
+        if is_loose && self.cells.len() + self.packed.len() >= self.merge_at {
             if !self.merge() {
                 return false;
             }
@@ -113,7 +119,7 @@ impl<C: Cell> Runs<C> {
         }
         // What is reserved and not written to takes no memory.
         if self.cells.len() == self.cells.capacity() {
-            self.cells.reserve(self.cells.len().max(64));
+            self.cells.reserve(self.cells.len());
         }
         if self.packed.len() == self.packed.capacity() && self.in_vain >= ANY_ORDER {
             self.packed.reserve(self.packed.len().max(SMALLEST_MERGE / 2));
@@ -123,21 +129,21 @@ impl<C: Cell> Runs<C> {
 
     /// Puts everything in order, and what falls into one interval together.
     fn merge(&mut self) -> bool {
-        let (held, rest) = self.cells.split_at(self.sorted);
-        if !rest.is_empty() {
+        if let Some(sorted) = self.sorted {
+            let (held, rest) = self.cells.split_at(sorted);
             let order = sorted_by_start(rest);
             let Some(merged) = merged(held, order.iter().map(|index| rest[*index as usize])) else { return false };
-            self.sorted = merged.len();
             self.cells = merged;
-            self.in_vain /= 2;
+            self.sorted = None;
         }
         if !self.packed.is_empty() {
             sort_packed(&mut self.packed);
             let packed = self.packed.iter().filter_map(|packed| unpacked(*packed));
             let Some(merged) = merged(&self.cells, packed) else { return false };
-            self.sorted = merged.len();
             self.cells = merged;
             self.packed.clear();
+        } else {
+            self.in_vain /= 2;
         }
         true
     }
@@ -162,14 +168,14 @@ fn merged<C: Cell>(held: &[C], others: impl Iterator<Item = C>) -> Option<Vec<C>
         while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
             merged.push(*earlier);
         }
-        match merged.last_mut() {
-            Some(sum) if sum.start() == cell.start() => {
-                if !sum.add(&cell) {
-                    return None;
-                }
-            }
-            _ => merged.push(cell),
-        }
+        let Some(last) = merged.last() else {
+            merged.push(cell);
+            continue;
+        };
+        let is_same = last.start() == cell.start();
+        let sum = last.joined(&cell, is_same)?;
+        merged.truncate(merged.len() - usize::from(is_same));
+        merged.push(sum);
     }
     merged.extend(held);
     Some(merged)
@@ -255,12 +261,9 @@ mod tests {
             self.0
         }
 
-        fn add(&mut self, other: &Self) -> bool {
-            let fits = self.1 + other.1 < 1_000_000;
-            if fits {
-                self.1 += other.1;
-            }
-            fits
+        fn joined(&self, other: &Self, is_same: bool) -> Option<Self> {
+            let sum = if is_same { Self(self.0, self.1 + other.1) } else { *other };
+            (sum.1 < 1_000_000).then_some(sum)
         }
 
         fn packed(&self) -> Option<u32> {

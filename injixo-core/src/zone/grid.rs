@@ -81,7 +81,7 @@ impl Grid {
     /// The same for many instants: stays where the last one was.
     pub fn cursor(&self) -> GridCursor {
         let millis = self.length.millis().get();
-        GridCursor { parts: Arc::clone(&self.parts), length: millis, from: 0, to: 0, offset: 0, seconds: Seconds::default() }
+        GridCursor { parts: Arc::clone(&self.parts), length: millis, from: 0, to: 0, offset: 0, seconds: Stretch::default() }
     }
 }
 
@@ -94,48 +94,78 @@ pub struct GridCursor {
     to: i64,
     offset: i64,
     /// The same in seconds, for instants from 1970 on.
-    seconds: Seconds,
+    seconds: Stretch,
 }
 
+/// Time in which intervals follow each other without a cut, in seconds since 1970.
 #[derive(Debug, Clone, Copy, Default)]
-struct Seconds {
+pub(crate) struct Stretch {
     length: u32,
     from: u32,
     to: u32,
     /// How far the wall clock is ahead, but for whole intervals.
     ahead: u32,
+    /// Two to the power of 64, divided by the length and rounded up: multiplying is quicker than dividing, and as exact for 32 bits.
+    per_length: u64,
+}
+
+impl Stretch {
+    /// Where it ends.
+    pub(crate) const fn to(&self) -> u32 {
+        self.to
+    }
+
+    /// The start of the interval that holds an instant of it.
+    #[inline]
+    pub(crate) fn floor(&self, second: u32) -> u32 {
+        second.saturating_sub(self.within(second)).max(self.from)
+    }
+
+    /// How far an instant is behind the start of its interval, as it were without cuts.
+    #[inline]
+    fn within(&self, second: u32) -> u32 {
+        // Supported instants end long before the numbers do.
+        let local = second.wrapping_add(self.ahead);
+        let whole = (u128::from(local) * u128::from(self.per_length)) >> 64;
+        local.wrapping_sub(u32::try_from(whole).unwrap_or(0).wrapping_mul(self.length))
+    }
 }
 
 impl GridCursor {
     /// The start of the interval that holds an instant, both in whole seconds since 1970.
     #[inline]
     pub(crate) fn floor_seconds(&mut self, second: u32) -> u32 {
+        self.stretch(second).floor(second)
+    }
+
+    /// The stretch that holds an instant.
+    #[inline]
+    pub(crate) fn stretch(&mut self, second: u32) -> Stretch {
         if !(self.seconds.from <= second && second < self.seconds.to) {
             self.seek_seconds(second);
         }
-        let Seconds { length, from, ahead, .. } = self.seconds;
-        let within = second.saturating_add(ahead) % length;
-        second.saturating_sub(within).max(from)
+        self.seconds
     }
 
     /// The interval that holds an instant, its end being the start of the next one.
     #[inline]
     pub(crate) fn interval_seconds(&mut self, second: u32) -> (u32, u32) {
-        let start = self.floor_seconds(second);
-        let Seconds { length, to, ahead, .. } = self.seconds;
-        let within = second.saturating_add(ahead) % length;
-        (start, second.saturating_add(length - within).min(to))
+        let stretch = self.stretch(second);
+        let whole = second.saturating_add(stretch.length - stretch.within(second));
+        (stretch.floor(second), whole.min(stretch.to))
     }
 
     #[cold]
     fn seek_seconds(&mut self, second: u32) {
         self.seek(i64::from(second) * 1_000);
         let seconds = |millis: i64| u32::try_from(millis.max(0) / 1_000).unwrap_or(u32::MAX);
-        self.seconds = Seconds {
-            length: seconds(self.length).max(1),
+        let length = seconds(self.length).max(1);
+        self.seconds = Stretch {
+            length,
             from: seconds(self.from),
             to: seconds(self.to),
             ahead: seconds(self.offset.rem_euclid(self.length)),
+            per_length: u64::MAX / u64::from(length) + 1,
         };
     }
 

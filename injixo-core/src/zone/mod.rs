@@ -16,6 +16,7 @@ use injixo_model::{Timestamp, Window};
 use jiff::tz::TimeZoneDatabase;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub(crate) use self::grid::Stretch;
 pub use self::grid::{Grid, GridCursor};
 pub use self::resolve::{FoldPolicy, GapPolicy, Resolved, Resolver};
 use crate::error::{Error, ErrorKind, Result};
