@@ -207,7 +207,11 @@ impl Watch {
     }
 
     /// What was read of a file, `None` where it could not be, which is said.
-    fn outcome<T>(&mut self, file: &str, read: Result<T, injixo_connectors::core::Error>) -> Result<Option<T>, Failure> {
+    fn outcome<T>(
+        &mut self,
+        file: &str,
+        read: Result<T, injixo_connectors::core::Error>,
+    ) -> Result<Option<T>, Failure> {
         if io::stderr().is_terminal() {
             eprint!("\r\x1b[K");
         }

@@ -44,11 +44,30 @@ impl Args {
             return Err(format!("unknown option {unknown}"));
         }
         let mut seen_end = false;
-        Ok(self.rest.into_iter().filter(|arg| seen_end || !std::mem::replace(&mut seen_end, arg == "--")).collect())
+        let is_meant = |arg: &String| {
+            let is_end = !seen_end && arg == "--";
+            seen_end |= is_end;
+            !is_end
+        };
+        Ok(self.rest.into_iter().filter(is_meant).collect())
     }
 
     /// The arguments before `--`, which ends the options.
     fn options(&self) -> impl Iterator<Item = &String> {
         self.rest.iter().take_while(|arg| *arg != "--")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_two_dashes_is_no_option() {
+        let rest = ["--a", "1", "x", "--", "--b", "--", "y"].map(str::to_owned).into();
+        let mut args = Args { rest };
+        assert_eq!(args.value("--a"), Ok(Some("1".to_owned())));
+        assert!(!args.flag("--b"));
+        assert_eq!(args.rest(), Ok(["x", "--b", "--", "y"].map(str::to_owned).into()));
     }
 }

@@ -48,7 +48,9 @@ fn run() -> Result<bool, Failure> {
     let [folder] = rest.as_slice() else { return Err(USAGE.into()) };
     let folder = Path::new(folder);
     if !folder.join("contacts.csv").is_file() {
-        return Err(format!("{} holds no contacts.csv: make it with benches/peers/generate.py", folder.display()).into());
+        return Err(
+            format!("{} holds no contacts.csv: make it with benches/peers/generate.py", folder.display()).into()
+        );
     }
     let paths = paths.unwrap_or_else(|| "A,B,C,D,G,P,S".to_owned());
     let python = match python {

@@ -151,7 +151,15 @@ impl Lines<'_> {
         match path.name {
             "A" => {
                 let lowest = all[1..].iter().map(|(_, runs)| runs.peak()).fold(f64::INFINITY, f64::min);
-                print_line("A, the csv crate's bare loop", rows, cpu, extra.cpu(), "csv", (extra.cpu() / cpu, 0.8), (peak, extra.peak()));
+                print_line(
+                    "A, the csv crate's bare loop",
+                    rows,
+                    cpu,
+                    extra.cpu(),
+                    "csv",
+                    (extra.cpu() / cpu, 0.8),
+                    (peak, extra.peak()),
+                );
                 let share = (peak / lowest, 0.5);
                 println!(
                     "A, peak memory | {rows} | | | least of all peers | {:.2} | <= {:.2} | {} | {peak:.0} | {lowest:.0}",
@@ -179,7 +187,10 @@ impl Lines<'_> {
     fn share(&self, name: &str, rows: u64, cpu: f64, of: &str, most: f64) {
         let Some((other, _)) = self.of_sdk.get(of) else { return };
         let share = cpu / other;
-        println!("{name} | {rows} | {cpu:.4} | {other:.4} | {of} | {share:.2} | <= {most:.2} | {} | |", met(share <= most));
+        println!(
+            "{name} | {rows} | {cpu:.4} | {other:.4} | {of} | {share:.2} | <= {most:.2} | {} | |",
+            met(share <= most)
+        );
     }
 
     /// Whether the rejected rows of the general file are those that were spoilt.
@@ -201,17 +212,28 @@ impl Lines<'_> {
         took(command.arg("--one").arg(format!("{task},{threads},{}", u8::from(check))).arg(folder))
     }
 
-    fn peer(&self, task: &str, peer: &str, threads: usize, folder: &Path, check: bool) -> Result<(Took, Value), Failure> {
+    fn peer(
+        &self,
+        task: &str,
+        peer: &str,
+        threads: usize,
+        folder: &Path,
+        check: bool,
+    ) -> Result<(Took, Value), Failure> {
         let mut command = self.setting.command("peers.py");
         command.arg(folder).arg("--one").arg(format!("{task},{peer},{threads},{}", u8::from(check)));
         took(&mut pinned(command, threads))
     }
 
     fn hashes(&mut self, name: &str, all: &[(&str, Runs)]) {
-        let hash = |runs: &Runs| runs.check["sha256"].as_str().unwrap_or("nothing").chars().take(12).collect::<String>();
+        let hash =
+            |runs: &Runs| runs.check["sha256"].as_str().unwrap_or("nothing").chars().take(12).collect::<String>();
         let own = hash(&all[0].1);
-        let others: Vec<String> =
-            all[1..].iter().filter(|(_, runs)| hash(runs) != own).map(|(peer, runs)| format!("{peer} {}", hash(runs))).collect();
+        let others: Vec<String> = all[1..]
+            .iter()
+            .filter(|(_, runs)| hash(runs) != own)
+            .map(|(peer, runs)| format!("{peer} {}", hash(runs)))
+            .collect();
         if others.is_empty() {
             println!("# {name}: all agree on {own}");
         } else {
@@ -232,8 +254,10 @@ impl Lines<'_> {
         let (program, work) = (Program::built()?, tempfile::tempdir()?);
         let schema = work.path().join("contacts.toml");
         fs::write(&schema, sdk::CONTACTS)?;
-        let (contacts, scripts) = (self.setting.folder.join("contacts.csv"), ["duckdb", "polars-streaming", "polars", "datafusion"]);
-        let mut all: Vec<(&str, Runs)> = ["SDK"].into_iter().chain(scripts).map(|name| (name, Runs::default())).collect();
+        let (contacts, scripts) =
+            (self.setting.folder.join("contacts.csv"), ["duckdb", "polars-streaming", "polars", "datafusion"]);
+        let mut all: Vec<(&str, Runs)> =
+            ["SDK"].into_iter().chain(scripts).map(|name| (name, Runs::default())).collect();
         for run in 0..self.setting.runs {
             for (name, runs) in &mut all {
                 let out = work.path().join(format!("{name}.csv"));
@@ -246,7 +270,8 @@ impl Lines<'_> {
                     }
                     peer => {
                         let script = crate::peers().join("script.py");
-                        let command = [&self.setting.python, &script, &self.setting.folder, &out].map(|path| path.clone().into_os_string());
+                        let command = [&self.setting.python, &script, &self.setting.folder, &out]
+                            .map(|path| path.clone().into_os_string());
                         measured(command.into_iter().chain([peer.into()]))?
                     }
                 };
@@ -269,7 +294,14 @@ impl Lines<'_> {
         let mut all: Vec<(&str, Runs)> = ["SDK", "duckdb", "sqlite", "dlt"].map(|name| (name, Runs::default())).into();
         let mut again = Runs::default();
         let sdk = |store: &Path, file: &Path| {
-            let arguments = ["--schema".into(), schema.clone(), "--store".into(), store.to_owned(), "--quiet".into(), file.to_owned()];
+            let arguments = [
+                "--schema".into(),
+                schema.clone(),
+                "--store".into(),
+                store.to_owned(),
+                "--quiet".into(),
+                file.to_owned(),
+            ];
             [program.0.clone()].into_iter().chain(arguments).map(PathBuf::into_os_string)
         };
         for run in 0..self.setting.runs {
@@ -287,11 +319,13 @@ impl Lines<'_> {
                     again.took.push(measured(sdk(&store, &spoilt))?.0);
                 } else {
                     let script = crate::peers().join("load.py");
-                    let command = [&self.setting.python, &script, &self.setting.folder, &store].map(|path| path.clone().into_os_string());
+                    let command = [&self.setting.python, &script, &self.setting.folder, &store]
+                        .map(|path| path.clone().into_os_string());
                     runs.took.push(measured(command.into_iter().chain([(*name).into()]))?.0);
                     if run == 0 {
                         let folder = self.setting.folder.to_string_lossy();
-                        let printed = self.setting.script("load.py", &[&folder, &store.to_string_lossy(), *name, "--check"])?;
+                        let printed =
+                            self.setting.script("load.py", &[&folder, &store.to_string_lossy(), *name, "--check"])?;
                         runs.check = serde_json::from_slice(&printed)?;
                     }
                 }
@@ -302,7 +336,15 @@ impl Lines<'_> {
         let cpu = all[0].1.cpu();
         for ((peer, runs), target) in all[1..].iter().zip([1.0, 3.0, 14.0]) {
             let name = format!("S, {peer}");
-            print_line(&name, self.rows, cpu, runs.cpu(), peer, (runs.cpu() / cpu, target), (all[0].1.peak(), runs.peak()));
+            print_line(
+                &name,
+                self.rows,
+                cpu,
+                runs.cpu(),
+                peer,
+                (runs.cpu() / cpu, target),
+                (all[0].1.peak(), runs.peak()),
+            );
         }
         let (share, peak) = (again.cpu() / cpu, all[0].1.peak());
         println!(
@@ -312,7 +354,11 @@ impl Lines<'_> {
             met(share <= 0.1),
             again.peak()
         );
-        println!("S, peak memory | {} | | | | {peak:.0} MiB | <= 64 MiB | {} | {peak:.0} |", self.rows, met(peak <= 64.0));
+        println!(
+            "S, peak memory | {} | | | | {peak:.0} MiB | <= 64 MiB | {} | {peak:.0} |",
+            self.rows,
+            met(peak <= 64.0)
+        );
         Ok(())
     }
 
@@ -416,7 +462,8 @@ fn checksum_of_file(file: &Path) -> Result<Value, Failure> {
         let record = record?;
         let field = |index: usize| record.get(index).unwrap_or("").to_owned();
         let start: injixo_connectors::core::model::Timestamp = field(2).parse()?;
-        let line = format!("{};{};{};{};{};{}\n", field(0), field(1), start.millis() / 1_000, field(3), field(4), field(5));
+        let line =
+            format!("{};{};{};{};{};{}\n", field(0), field(1), start.millis() / 1_000, field(3), field(4), field(5));
         lines.entry((field(0), field(1))).or_default().push(line);
         rows += 1;
     }

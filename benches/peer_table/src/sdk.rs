@@ -22,11 +22,13 @@ use crate::measure::{Took, time};
 
 pub(crate) const ZONE: &str = "Europe/Berlin";
 
-pub(crate) const CONTACTS: &str = "data = 'contacts'\ntime_zone = 'Europe/Berlin'\nfold = 'earlier'\n[columns]\nqueue = 'Queue'
+pub(crate) const CONTACTS: &str =
+    "data = 'contacts'\ntime_zone = 'Europe/Berlin'\nfold = 'earlier'\n[columns]\nqueue = 'Queue'
 date = { column = 'Date', format = 'DD/MM/YYYY' }\ntime = { column = 'Time', format = 'hh:mm:ss' }
 offered = 'Offered'\nhandled = 'Answered'\nduration = 'Duration'\nchannel = 'Channel'\n";
 
-pub(crate) const STATUSES: &str = "data = 'agent-status'\ntime_zone = 'Europe/Berlin'\nfold = 'earlier'\n[columns]\nagent = 'AgentID'
+pub(crate) const STATUSES: &str =
+    "data = 'agent-status'\ntime_zone = 'Europe/Berlin'\nfold = 'earlier'\n[columns]\nagent = 'AgentID'
 activity = 'Activity'\nstart_timestamp = { column = 'Start', format = 'YYYY-MM-DD hh:mm:ss' }
 end_timestamp = { column = 'End', format = 'YYYY-MM-DD hh:mm:ss' }\n";
 

@@ -1,10 +1,10 @@
 //! Status spans to time per agent, status and interval.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use injixo_model::{Millis, Span, StatusBatch, Timestamp};
 
-use super::overlap::{ended, timeline};
+use super::overlap::{Ended, FOREVER, ended, stretches, timeline};
 use crate::zone::{Grid, GridCursor};
 
 /// What overlapping spans of one agent count.
@@ -71,9 +71,48 @@ pub fn status_times(
 pub struct StatusAggregator {
     agents: Names,
     statuses: Names,
-    spans: Vec<Vec<Span>>,
+    spans: Vec<Vec<Packed>>,
+    /// The ends that do not fit into a packed span.
+    ends: Vec<Option<Timestamp>>,
     /// Where the agents and statuses of the batches that were added last stand, as far as they were looked up.
     known: (Vec<u32>, Vec<u32>),
+}
+
+/// A span in half the room.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    start: Timestamp,
+    status: u32,
+    /// How long it lasts in milliseconds; from [`ELSEWHERE`] on, the place of its end among the `ends`.
+    lasts: u32,
+}
+
+/// Spans of up to 24 days hold their end themselves.
+const ELSEWHERE: u32 = 1 << 31;
+
+impl Packed {
+    #[inline]
+    fn new(start: Timestamp, status: u32, end: Option<Timestamp>, ends: &mut Vec<Option<Timestamp>>) -> Self {
+        let lasts = end.and_then(|end| u32::try_from(end.since(start).get()).ok()).filter(|lasts| *lasts < ELSEWHERE);
+        let lasts = lasts.unwrap_or_else(|| {
+            ends.push(end);
+            // Two thousand million such spans do not fit into memory.
+            ELSEWHERE | u32::try_from(ends.len() - 1).unwrap_or(0)
+        });
+        Self { start, status, lasts }
+    }
+
+    #[inline]
+    fn end(&self, ends: &[Option<Timestamp>]) -> Option<Timestamp> {
+        match self.lasts {
+            ..ELSEWHERE => Some(self.start.after(Millis::new(i64::from(self.lasts)))),
+            ELSEWHERE.. => ends[(self.lasts - ELSEWHERE) as usize],
+        }
+    }
+
+    fn span(&self, ends: &[Option<Timestamp>]) -> Span {
+        Span { start: self.start, status: self.status, end: self.end(ends) }
+    }
 }
 
 /// The spans of one agent.
@@ -86,21 +125,25 @@ pub struct AgentSpans {
 }
 
 /// How long agents were in which status, by interval.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct StatusTable {
-    /// Sorted by name.
-    agents: Vec<(String, std::ops::Range<usize>)>,
+    /// Sorted by name, with the place behind the last of their runs.
+    agents: Vec<(String, usize)>,
     /// Sorted by name.
     statuses: Vec<String>,
+    /// The statuses of the agents, with the place behind the last of their cells.
+    runs: Vec<(u32, usize)>,
     cells: Vec<Cell>,
+    /// Milliseconds that do not fit into a cell, by its place.
+    large: BTreeMap<usize, u64>,
 }
 
 /// The time of one agent in one status within one interval.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     start: u32,
-    status: u32,
-    millis: u64,
+    /// [`u32::MAX`] where they are among the large ones.
+    millis: u32,
 }
 
 #[derive(Debug, Default)]
@@ -120,12 +163,9 @@ impl Names {
         index
     }
 
-    /// Looks up the names of a batch. Those that stand where they stood in the batch before are known.
+    /// Looks up the names of a batch that are not known yet.
     fn look_up(&mut self, names: &[String], known: &mut Vec<u32>) {
-        let is_known = |(name, index): (&String, &u32)| self.names[*index as usize] == *name;
-        let same = names.iter().zip(known.iter()).take_while(|pair| is_known(*pair)).count();
-        known.truncate(same);
-        known.extend(names[same..].iter().map(|name| self.index_of(name)));
+        known.extend(names[known.len()..].iter().map(|name| self.index_of(name)));
     }
 }
 
@@ -137,13 +177,19 @@ impl StatusAggregator {
 
     /// Adds the spans of a batch.
     pub fn add(&mut self, batch: &StatusBatch) {
+        self.known = (Vec::new(), Vec::new());
+        self.add_more(batch);
+    }
+
+    /// The same for a batch whose dictionaries begin with those of the batch before.
+    pub(crate) fn add_more(&mut self, batch: &StatusBatch) {
         let (agents, statuses) = &mut self.known;
         self.agents.look_up(batch.agents(), agents);
         self.statuses.look_up(batch.statuses(), statuses);
         self.spans.resize_with(self.agents.names.len(), Vec::new);
         for (agent, span) in batch.rows() {
-            let span = Span { status: statuses[span.status as usize], ..*span };
-            self.spans[agents[*agent as usize] as usize].push(span);
+            let packed = Packed::new(span.start, statuses[span.status as usize], span.end, &mut self.ends);
+            self.spans[agents[*agent as usize] as usize].push(packed);
         }
     }
 
@@ -156,7 +202,8 @@ impl StatusAggregator {
     pub fn finish(self) -> (Vec<AgentSpans>, Vec<String>) {
         let agents = self.agents.names.into_iter().zip(self.spans);
         let mut agents: Vec<AgentSpans> = agents
-            .map(|(agent, mut spans)| {
+            .map(|(agent, spans)| {
+                let mut spans: Vec<Span> = spans.iter().map(|span| span.span(&self.ends)).collect();
                 crate::facts::Fact::settle(&mut spans);
                 AgentSpans { agent, spans }
             })
@@ -181,24 +228,29 @@ impl StatusAggregator {
             counts: self.statuses.names.iter().map(|name| counts(name)).collect(),
             by_status: vec![Vec::new(); ranks.len()],
         };
-        let mut agents: Vec<(String, Vec<Span>)> = self.agents.names.into_iter().zip(self.spans).collect();
+        let mut agents: Vec<(String, Vec<Packed>)> = self.agents.names.into_iter().zip(self.spans).collect();
         agents.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut table =
-            StatusTable { agents: Vec::with_capacity(agents.len()), statuses: Vec::new(), cells: Vec::new() };
+        let mut table = StatusTable::default();
+        // What is reserved and not written to takes no memory.
         table.cells.reserve(agents.iter().map(|(_, spans)| spans.len()).sum::<usize>() * 3);
         for (agent, mut spans) in agents {
-            match overlap {
-                Overlap::Shortest => timeline(&spans).iter().for_each(|span| splitter.add(span, span.end)),
-                Overlap::Both => {
-                    crate::facts::Fact::settle(&mut spans);
-                    splitter.add_all(&spans);
+            spans.sort_by_key(|span| span.start);
+            // Where two spans start at once, which of them counts is settled as everywhere.
+            let are_settled = spans.is_sorted_by(|a, b| a.start < b.start);
+            if are_settled {
+                match overlap {
+                    Overlap::Both => splitter.add_all(&spans, &self.ends),
+                    Overlap::Shortest => splitter.add_timeline(&spans, &self.ends),
                 }
+            } else {
+                let mut all: Vec<Span> = spans.iter().map(|span| span.span(&self.ends)).collect();
+                all = if overlap == Overlap::Both { ended(&all) } else { timeline(&all) };
+                all.iter().for_each(|span| splitter.add(span.start, span.status, span.end));
             }
-            let from = table.cells.len();
             for (rank, status) in (0..).zip(&ranks) {
-                splitter.take(*status, rank, &mut table.cells);
+                splitter.take(*status, rank, &mut table);
             }
-            table.agents.push((agent, from..table.cells.len()));
+            table.agents.push((agent, table.runs.len()));
         }
         table.statuses = ranks.iter().map(|status| self.statuses.names[*status as usize].clone()).collect();
         table
@@ -215,20 +267,65 @@ struct Splitter {
 }
 
 impl Splitter {
-    /// Adds settled spans whole; those without an end last until the agent's next later start.
-    fn add_all(&mut self, spans: &[Span]) {
+    /// Adds spans of which each starts later than the one before; those without an end last until the next one starts.
+    fn add_all(&mut self, spans: &[Packed], ends: &[Option<Timestamp>]) {
         for (index, span) in spans.iter().enumerate() {
-            let next = || spans[index..].iter().map(|next| next.start).find(|start| *start > span.start);
-            self.add(span, span.end.or_else(next));
+            let next = || spans.get(index + 1).map(|next| next.start);
+            self.add(span.start, span.status, span.end(ends).or_else(next));
+        }
+    }
+
+    /// Adds the timeline of such spans. Where no span reaches into another it is the spans themselves; those that do are a timeline by
+    /// themselves.
+    fn add_timeline(&mut self, spans: &[Packed], ends: &[Option<Timestamp>]) {
+        let end_of = |place: usize| {
+            let next = || spans.get(place + 1).map(|next| next.start);
+            spans[place].end(ends).or_else(next).unwrap_or(FOREVER)
+        };
+        let (mut from, mut reach) = (0, Timestamp::MIN);
+        // Stretches of one status that touch are one, so that one without an end is open from its very beginning.
+        let mut last: Option<Span> = None;
+        let mut push = |stretch: Span| match &mut last {
+            Some(last) if last.end == Some(stretch.start) && last.status == stretch.status => last.end = stretch.end,
+            _ => {
+                if let Some(whole) = last.replace(stretch) {
+                    self.add(whole.start, whole.status, whole.end);
+                }
+            }
+        };
+        for next in 0..=spans.len() {
+            if next > from && spans.get(next).is_none_or(|next| next.start >= reach) {
+                let ended = |end: Timestamp| (end != FOREVER).then_some(end);
+                if let [Packed { start, status, .. }] = spans[from..next] {
+                    // One of no length takes no time.
+                    if start < reach {
+                        push(Span { start, status, end: ended(reach) });
+                    }
+                } else {
+                    let all = (from..next).map(|place| Ended {
+                        span: spans[place].span(ends),
+                        end: end_of(place),
+                        is_open: spans[place].end(ends).is_none(),
+                    });
+                    stretches(&all.collect::<Vec<_>>()).into_iter().for_each(&mut push);
+                }
+                (from, reach) = (next, Timestamp::MIN);
+            }
+            if next < spans.len() {
+                reach = reach.max(end_of(next));
+            }
+        }
+        if let Some(last) = last {
+            self.add(last.start, last.status, last.end);
         }
     }
 
     #[inline]
-    fn add(&mut self, span: &Span, end: Option<Timestamp>) {
-        let Some(end) = end.or(self.until).filter(|_| self.counts[span.status as usize]) else { return };
-        let pieces = &mut self.by_status[span.status as usize];
-        let (mut from, end) = (span.start.millis(), end.millis());
-        let (mut start, mut next) = self.cursor.interval_seconds(seconds(span.start));
+    fn add(&mut self, start: Timestamp, status: u32, end: Option<Timestamp>) {
+        let Some(end) = end.or(self.until).filter(|_| self.counts[status as usize]) else { return };
+        let pieces = &mut self.by_status[status as usize];
+        let (mut from, end) = (start.millis(), end.millis());
+        let (mut start, mut next) = self.cursor.interval_seconds(seconds(start));
         while from < end {
             let to = (i64::from(next) * 1_000).min(end);
             let millis = (to - from).unsigned_abs();
@@ -244,9 +341,12 @@ impl Splitter {
         }
     }
 
-    /// Moves the pieces of a status to `cells`, one of each interval, sorted by start.
-    fn take(&mut self, status: u32, rank: u32, cells: &mut Vec<Cell>) {
+    /// Moves the pieces of a status to the table, one of each interval, sorted by start.
+    fn take(&mut self, status: u32, rank: u32, table: &mut StatusTable) {
         let pieces = &mut self.by_status[status as usize];
+        if pieces.is_empty() {
+            return;
+        }
         if !pieces.is_sorted_by(|a, b| a.0 < b.0) {
             pieces.sort_unstable();
             pieces.dedup_by(|(start, millis), (held, sum)| {
@@ -257,7 +357,15 @@ impl Splitter {
                 is_same
             });
         }
-        cells.extend(pieces.drain(..).map(|(start, millis)| Cell { start, status: rank, millis }));
+        let StatusTable { cells, large, runs, .. } = table;
+        for (start, millis) in pieces.drain(..) {
+            let small = u32::try_from(millis).unwrap_or(u32::MAX);
+            if small == u32::MAX {
+                large.insert(cells.len(), millis);
+            }
+            cells.push(Cell { start, millis: small });
+        }
+        runs.push((rank, cells.len()));
     }
 }
 
@@ -268,14 +376,24 @@ fn seconds(start: Timestamp) -> u32 {
 
 impl StatusTable {
     /// The agents, sorted by name, with their time sorted by status and start.
-    pub fn agents(&self) -> impl Iterator<Item = (&str, impl ExactSizeIterator<Item = StatusTime>)> {
-        self.agents.iter().map(|(agent, cells)| {
-            let time = |cell: &Cell| StatusTime {
-                status: cell.status,
-                start: Timestamp::from_secs(i64::from(cell.start)),
-                time: Millis::new(cell.millis.cast_signed()),
-            };
-            (agent.as_str(), self.cells[cells.clone()].iter().map(time))
+    pub fn agents(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = StatusTime>)> {
+        let mut next = 0;
+        self.agents.iter().map(move |(agent, end)| {
+            let runs = std::mem::replace(&mut next, *end)..*end;
+            (agent.as_str(), runs.flat_map(|run| self.run(run)))
+        })
+    }
+
+    /// The time of one agent in one status.
+    fn run(&self, run: usize) -> impl Iterator<Item = StatusTime> {
+        let (status, end) = self.runs[run];
+        let from = run.checked_sub(1).map_or(0, |before| self.runs[before].1);
+        (from..end).map(move |place| {
+            let Cell { start, millis } = self.cells[place];
+            let millis =
+                if millis == u32::MAX { self.large.get(&place).copied() } else { None }.unwrap_or(millis.into());
+            let (start, time) = (Timestamp::from_secs(start.into()), Millis::new(millis.cast_signed()));
+            StatusTime { status, start, time }
         })
     }
 
@@ -366,6 +484,25 @@ mod tests {
     /// Agent, status, start and length in minutes.
     fn any_row() -> impl Strategy<Value = (u8, u8, i64, Option<i64>)> {
         (0..3_u8, 0..4_u8, 0..3_000_i64, prop::option::of(0..200_i64))
+    }
+
+    #[test]
+    fn time_beyond_a_narrow_cell_is_exact() {
+        let mut batch = StatusBatch::new();
+        let (agent, status) = (batch.add_agent("amy"), batch.add_status("Ready"));
+        let (start, day) = (at("00:00"), Millis::from_mins(24 * 60));
+        // Sixty spans of a day and a bit, each of which starts a second later.
+        for second in 0..60 {
+            let start = start.after(Millis::from_secs(second));
+            batch.push(agent, Span { start, status, end: Some(start.after(day).after(day)) });
+        }
+        let mut aggregator = StatusAggregator::new();
+        aggregator.add(&batch);
+        let table = aggregator.times(&Grid::new(&Zone::utc(), IntervalLength::DAY), Overlap::Both, None, |_| true);
+        let (_, times) = table.agents().next().unwrap();
+        let times: Vec<i64> = times.map(|time| time.time.get() / 1_000).collect();
+        // 0 + 1 + … + 59 seconds are missing on the first day and stand on the third.
+        assert_eq!(times, [60 * 86_400 - 1_770, 60 * 86_400, 1_770]);
     }
 
     proptest! {

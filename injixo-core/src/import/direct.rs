@@ -191,7 +191,7 @@ impl RowSink for Spans<'_> {
     }
 
     fn statuses(&mut self, batch: &StatusBatch) -> Result<()> {
-        self.aggregator.add(batch);
+        self.aggregator.add_more(batch);
         Ok(())
     }
 

@@ -81,7 +81,14 @@ impl Grid {
     /// The same for many instants: stays where the last one was.
     pub fn cursor(&self) -> GridCursor {
         let millis = self.length.millis().get();
-        GridCursor { parts: Arc::clone(&self.parts), length: millis, from: 0, to: 0, offset: 0, seconds: Stretch::default() }
+        GridCursor {
+            parts: Arc::clone(&self.parts),
+            length: millis,
+            from: 0,
+            to: 0,
+            offset: 0,
+            seconds: Stretch::default(),
+        }
     }
 }
 
