@@ -118,6 +118,9 @@ pub(crate) struct Change {
 impl Change {
     /// Compares facts sorted by start. A fact of the same start in place of another is a replacement.
     pub(crate) fn between<F: Fact>(before: &[F], after: &[F]) -> Self {
+        if before.is_empty() || after.is_empty() {
+            return Self { added: after.len() as u64, gone: before.len() as u64, ..Self::default() };
+        }
         let same = same_begin(before, after);
         let mut change = Self { unchanged: same as u64, ..Self::default() };
         let (mut old, mut new) = (&before[same..], &after[same..]);

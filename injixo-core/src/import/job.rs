@@ -20,8 +20,8 @@ use crate::facts::{
 use crate::store::{ChunkRange, FeedEntry, FeedKind, Lane, Layer, StoredChunk, TableChange, Transaction};
 use crate::zone::{Grid, Zone};
 
-/// How many chunks are read and written together.
-pub(super) const CHUNKS_AT_ONCE: usize = 512;
+/// How many chunks are read and written together: as many as one statement of a store takes.
+pub(super) const CHUNKS_AT_ONCE: usize = 400;
 
 /// How many changed intervals make an entry of the feed.
 const CELLS_AT_ONCE: usize = 4_096;
@@ -105,12 +105,8 @@ pub(crate) struct DayFacts<F> {
 }
 
 fn derive_cells<F: Counted>(notes: &mut Notes, grid: &Grid, days: &[DayFacts<F>], beside: &[F]) -> Result<()> {
-    let all = |side: fn(&DayFacts<F>) -> &[F]| -> Vec<F> {
-        beside.iter().chain(days.iter().flat_map(side)).copied().collect()
-    };
-    let old = cells(&all(|day| &day.old), grid)?;
-    let new = cells(&all(|day| &day.new), grid)?;
-    notes.add_cells(difference(&old, &new, grid));
+    let all = |side: fn(&DayFacts<F>) -> &[F]| cells(beside.iter().chain(days.iter().flat_map(side)), grid);
+    notes.add_cells(difference(&all(|day| &day.old)?, &all(|day| &day.new)?, grid));
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 
@@ -21,7 +22,8 @@ pub(crate) struct Stage<F> {
     runs: Vec<File>,
 }
 
-const BYTES_IN_MEMORY: usize = 12 << 20;
+/// Half of what is there while they are sorted.
+const BYTES_IN_MEMORY: usize = 10 << 20;
 
 impl<F: Fact> Stage<F> {
     pub(crate) fn new() -> Self {
@@ -44,16 +46,23 @@ impl<F: Fact> Stage<F> {
         Ok(())
     }
 
-    fn sort(&mut self) {
-        // Most sources deliver in time order: a stable sort finds the runs.
-        self.buffer.sort_by_key(|(subject, fact)| (*subject, fact.start()));
+    /// The facts that are in memory, sorted.
+    fn sorted(&mut self) -> Vec<(u32, F)> {
+        let mut facts = std::mem::take(&mut self.buffer);
+        // Facts are long: their keys are sorted, then each is moved once. Of equal keys the place decides.
+        let mut order: Vec<(u32, Timestamp, u32)> =
+            (0..).zip(&facts).map(|(place, (subject, fact))| (*subject, fact.start(), place)).collect();
+        order.sort_unstable();
+        let sorted = order.iter().map(|key| facts[key.2 as usize]).collect();
+        facts.clear();
+        self.buffer = facts;
+        sorted
     }
 
     fn spill(&mut self) -> Result<()> {
-        self.sort();
         let mut file = BufWriter::with_capacity(1 << 16, tempfile::tempfile().map_err(staging)?);
         let mut bytes = Vec::new();
-        for (subject, fact) in self.buffer.drain(..) {
+        for (subject, fact) in self.sorted() {
             bytes.clear();
             fact.write(1, &mut bytes);
             let length =
@@ -71,9 +80,9 @@ impl<F: Fact> Stage<F> {
 
     /// The facts, sorted by subject and start.
     pub(crate) fn finish(mut self) -> Result<Sorted<F>> {
-        self.sort();
+        let last = self.sorted();
         let mut runs: Vec<Run<F>> = self.runs.into_iter().map(Run::of_file).collect();
-        runs.push(Run::Memory(self.buffer.into_iter()));
+        runs.push(Run::Memory(last.into_iter()));
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (index, run) in runs.iter_mut().enumerate() {
             if let Some((subject, fact)) = run.next()? {
@@ -93,10 +102,15 @@ pub(crate) struct Sorted<F> {
 
 impl<F: Fact> Sorted<F> {
     pub(crate) fn next(&mut self) -> Result<Option<(u32, F)>> {
-        let Some(Reverse((subject, _, index, Head(fact)))) = self.heads.pop() else { return Ok(None) };
-        if let Some((subject, fact)) = self.runs[index].next()? {
-            self.heads.push(Reverse((subject, fact.start(), index, Head(fact))));
-        }
+        let Some(mut first) = self.heads.peek_mut() else { return Ok(None) };
+        let index = first.0.2;
+        // Most often the next one is of the same run: putting it in place moves nothing then.
+        let Reverse((subject, _, _, Head(fact))) = match self.runs[index].next()? {
+            Some((subject, fact)) => {
+                std::mem::replace(&mut *first, Reverse((subject, fact.start(), index, Head(fact))))
+            }
+            None => PeekMut::pop(first),
+        };
         Ok(Some((subject, fact)))
     }
 

@@ -136,7 +136,8 @@ struct SqliteDriver {
 
 impl SqliteDriver {
     fn prepare(sql: Sql, values: Vec<Value>) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
-        let text = if sql.recurs { None } else { without_numbers(&sql.text) };
+        let is_made = matches!(sql.text, std::borrow::Cow::Owned(_));
+        let text = if is_made { without_numbers(&sql.text) } else { None };
         let query = sqlx::query(AssertSqlSafe(text.map_or(sql.text, Into::into))).persistent(sql.recurs);
         values.into_iter().fold(query, |query, value| match value {
             Value::Int(value) => query.bind(value),
