@@ -3,7 +3,7 @@
 //! Run with: `cargo run --release -p peer_table -- DIR [--python PATH] [--paths A,B,…] [--runs N]`
 //!
 //! `DIR` was written by `benches/peers/generate.py`. Each path is run by the SDK and by its peers in turn, each run in a process of its
-//! own on one processor (two for the lines that say so), timed alike: the task alone, or the whole process where the path is one. All
+//! own on one processor, timed alike: the task alone, or the whole process where the path is one. All
 //! must give the same result; if not, the program ends with 1.
 
 mod measure;
@@ -62,24 +62,24 @@ fn run() -> Result<bool, Failure> {
     paths::table(&setting, &paths.split(',').map(str::trim).collect::<Vec<_>>())
 }
 
-/// Runs one task in this process: `TASK,THREADS,CHECK` of a folder.
+/// Runs one task in this process: `TASK,CHECK` of a folder.
 fn one(task: &str, rest: &[String]) -> Result<bool, Failure> {
     let parts: Vec<&str> = task.split(',').collect();
-    let ([task, threads, check], [folder]) = (parts.as_slice(), rest) else { return Err(USAGE.into()) };
-    measure::pin(threads.parse()?);
-    let (took, check) = sdk::run(task, Path::new(folder), threads.parse()?, *check == "1")?;
-    println!("{}", took.to_json(check));
+    let ([task, check], [folder]) = (parts.as_slice(), rest) else { return Err(USAGE.into()) };
+    measure::pin();
+    let (took, check) = sdk::run(task, Path::new(folder), *check == "1")?;
+    println!("{}", took.to_json(&check.unwrap_or_default()));
     Ok(true)
 }
 
 /// Runs a program on one processor and says what it took; its output goes where ours goes.
 fn of_process(command: &[String]) -> Result<bool, Failure> {
     let [program, rest @ ..] = command else { return Err(USAGE.into()) };
-    measure::pin(1);
+    measure::pin();
     let mut command = Command::new(program);
     command.args(rest).stdout(std::process::Stdio::null());
     let (took, status) = measure::time(nix::sys::resource::UsageWho::RUSAGE_CHILDREN, || command.status());
-    println!("{}", took.to_json(Some(status?.code().into())));
+    println!("{}", took.to_json(&status?.code().into()));
     Ok(true)
 }
 

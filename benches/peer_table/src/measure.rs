@@ -21,7 +21,7 @@ pub(crate) struct Took {
 }
 
 impl Took {
-    pub(crate) fn to_json(self, check: Option<Value>) -> Value {
+    pub(crate) fn to_json(self, check: &Value) -> Value {
         let bytes = |mib: f64| mib * 1_048_576.0;
         json!({ "wall": self.wall, "cpu": self.cpu, "rss": bytes(self.peak), "base": bytes(self.base), "check": check })
     }
@@ -33,12 +33,12 @@ impl Took {
     }
 }
 
-/// Keeps this process, and those that it starts, on so many processors.
-pub(crate) fn pin(processors: usize) {
+/// Keeps this process, and those that it starts, on the first processor that it may use.
+pub(crate) fn pin() {
     let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return };
     let mut wanted = CpuSet::new();
-    let first = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).take(processors);
-    first.for_each(|cpu| _ = wanted.set(cpu));
+    let first = (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    first.into_iter().for_each(|cpu| _ = wanted.set(cpu));
     // Elsewhere than on Linux there is nothing to be done; the figures are noisier then.
     let _ = sched_setaffinity(Pid::from_raw(0), &wanted);
 }

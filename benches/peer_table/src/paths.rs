@@ -19,13 +19,12 @@ const FAST: [&str; 4] = ["duckdb", "polars-streaming", "polars", "datafusion"];
 const LARGE: u64 = 10_000_000;
 
 /// A task of the SDK and of its peers.
-struct Path_ {
+struct Case {
     letter: &'static str,
     name: &'static str,
     task: &'static str,
     /// Where the files are, in the folder.
     files: &'static str,
-    threads: usize,
     /// How many times faster than the best peer, for files of up to, and of ten million rows.
     targets: (f64, f64),
 }
@@ -36,11 +35,11 @@ const fn path(
     task: &'static str,
     files: &'static str,
     targets: (f64, f64),
-) -> Path_ {
-    Path_ { letter, name, task, files, threads: 1, targets }
+) -> Case {
+    Case { letter, name, task, files, targets }
 }
 
-const PATHS: [Path_; 12] = [
+const PATHS: [Case; 12] = [
     path("A", "A", "A", "", (3.5, 4.0)),
     path("A", "A shuffled", "A", "shuffled", (3.0, 3.0)),
     path("B", "B", "B15", "", (3.5, 4.0)),
@@ -117,15 +116,15 @@ struct Lines<'s> {
 }
 
 impl Lines<'_> {
-    fn path(&mut self, path: &Path_) -> Result<(), Failure> {
+    fn path(&mut self, path: &Case) -> Result<(), Failure> {
         let folder = self.setting.folder.join(path.files);
         let mut all: Vec<(&str, Runs)> = ["SDK"].into_iter().chain(FAST).map(|name| (name, Runs::default())).collect();
         let mut extra = Runs::default();
         for run in 0..self.setting.runs {
             for (name, runs) in &mut all {
                 let (took, check) = match *name {
-                    "SDK" => self.sdk(path.task, path.threads, &folder, run == 0)?,
-                    peer => self.peer(path.task, peer, path.threads, &folder, run == 0)?,
+                    "SDK" => self.sdk(path.task, &folder, run == 0)?,
+                    peer => self.peer(path.task, peer, &folder, run == 0)?,
                 };
                 runs.took.push(took);
                 if run == 0 {
@@ -139,7 +138,7 @@ impl Lines<'_> {
                 _ => None,
             };
             if let Some(task) = beside {
-                extra.took.push(self.sdk(task, 1, &folder, false)?.0);
+                extra.took.push(self.sdk(task, &folder, false)?.0);
             }
         }
         let rows = if path.letter == "D" { all[0].1.check["input"].as_u64().unwrap_or(0) } else { self.rows };
@@ -207,22 +206,15 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn sdk(&self, task: &str, threads: usize, folder: &Path, check: bool) -> Result<(Took, Value), Failure> {
+    fn sdk(&self, task: &str, folder: &Path, check: bool) -> Result<(Took, Value), Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        took(command.arg("--one").arg(format!("{task},{threads},{}", u8::from(check))).arg(folder))
+        took(command.arg("--one").arg(format!("{task},{}", u8::from(check))).arg(folder))
     }
 
-    fn peer(
-        &self,
-        task: &str,
-        peer: &str,
-        threads: usize,
-        folder: &Path,
-        check: bool,
-    ) -> Result<(Took, Value), Failure> {
+    fn peer(&self, task: &str, peer: &str, folder: &Path, check: bool) -> Result<(Took, Value), Failure> {
         let mut command = self.setting.command("peers.py");
-        command.arg(folder).arg("--one").arg(format!("{task},{peer},{threads},{}", u8::from(check)));
-        took(&mut pinned(command, threads))
+        command.arg(folder).arg("--one").arg(format!("{task},{peer},1,{}", u8::from(check)));
+        took(&mut pinned(&command))
     }
 
     fn hashes(&mut self, name: &str, all: &[(&str, Runs)]) {
@@ -263,7 +255,7 @@ impl Lines<'_> {
                 let out = work.path().join(format!("{name}.csv"));
                 let (taken, _) = match *name {
                     "SDK" => {
-                        let command = format!("exec \"$0\" --schema \"$1\" \"$2\" > \"$3\" 2> /dev/null");
+                        let command = r#"exec "$0" --schema "$1" "$2" > "$3" 2> /dev/null"#;
                         let shell = ["sh".into(), "-c".into(), command.into(), program.0.clone().into_os_string()];
                         let arguments = [&schema, &contacts, &out].map(|path| path.clone().into_os_string());
                         measured(shell.into_iter().chain(arguments))?
@@ -433,24 +425,19 @@ impl Program {
 fn measured(command: impl Iterator<Item = std::ffi::OsString>) -> Result<(Took, Value), Failure> {
     let mut own = Command::new(std::env::current_exe()?);
     own.arg("--measure").arg("--").args(command);
-    let (taken, code) = took(&mut pinned(own, 1))?;
+    let (taken, code) = took(&mut pinned(&own))?;
     // 3 says that rows were rejected.
     if code == 0 || code == 3 { Ok((taken, code)) } else { Err(format!("a program ended with {code}").into()) }
 }
 
-/// The command, told to use so many threads.
-fn pinned(mut command: Command, threads: usize) -> Command {
+/// The command, kept on one processor and told to use one thread.
+fn pinned(command: &Command) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
     for name in ["POLARS_MAX_THREADS", "TOKIO_WORKER_THREADS", "OMP_NUM_THREADS"] {
-        command.env(name, threads.to_string());
+        pinned.env(name, "1");
     }
-    if threads == 1 {
-        // Processes inherit the processors of the one that starts them.
-        let mut taskset = Command::new("taskset");
-        taskset.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
-        taskset.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        return taskset;
-    }
-    command
+    pinned
 }
 
 /// The checksum of a CSV table `queue,channel,start,offered,handled,handle_time` in the form of the peers.

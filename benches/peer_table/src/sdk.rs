@@ -45,10 +45,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 /// Runs a task on the files of `folder`; what it took, and the checksum of what it gave if asked for.
-pub(crate) fn run(task: &str, folder: &Path, threads: usize, check: bool) -> Result<(Took, Option<Value>), Failure> {
+pub(crate) fn run(task: &str, folder: &Path, check: bool) -> Result<(Took, Option<Value>), Failure> {
     let contacts = folder.join("contacts.csv");
     let own = UsageWho::RUSAGE_SELF;
-    let _ = threads;
     let every = |minutes| IntervalLength::from_minutes(minutes);
     match task {
         "A" => of_file(CONTACTS, &contacts, check),

@@ -25,7 +25,7 @@ pub(crate) const fn zeros(word: u64) -> u64 {
 /// Marks the bytes of `word` that are above nine.
 #[inline]
 const fn above_nine(word: u64) -> u64 {
-    ((word & !HIGH) + eight(0x76) | word) & HIGH
+    (((word & !HIGH) + eight(0x76)) | word) & HIGH
 }
 
 /// Which byte the first mark stands at.
@@ -162,6 +162,7 @@ impl Fixed {
     }
 
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "of several arrays; iterators over them are not unrolled")]
     fn read_words<const N: usize>(&mut self, bytes: &[u8], at: usize, parsed: &mut Parsed) -> Option<()> {
         let mut words = [0; N];
         for index in 0..N {

@@ -8,10 +8,13 @@ use std::sync::Mutex;
 use std::task::{Context as Task, Poll, Waker};
 
 use injixo_core::connector::{Context, RowSink, RowWriter};
-use injixo_core::model::{ContactBatch, IntervalBatch, Millis, RejectedRow, StatusBatch};
+use injixo_core::model::{
+    ContactBatch, ContactRow, IntervalBatch, IntervalRow, Millis, RejectedRow, Span, StatusBatch,
+};
 
 use crate::datetime::{Format, Formats, LastSeen, Moment, Role};
 use crate::encoding::Encoding;
+use crate::reader::Way;
 use crate::schema::Schema;
 use crate::value::{DurationFormat, MAX_DURATION};
 
@@ -58,11 +61,19 @@ const SCHEMAS: [&str; 4] = [
     "data = 'agent-status'\nskip_first_rows = 1\nskip_rows_containing = ['Total']\n[columns]\nagent = 'Q'\nactivity = { column = 'H', trim = true }\nstart_timestamp = 'T'\nend_timestamp = 'D'\n",
 ];
 
-/// Reads `file` by one of some schemas, whole and in small pieces.
+/// What files by these schemas begin with; `;` stands for the separator.
+const HEADS: [&str; 4] = [
+    "Q;T;H;D\nA;2024-10-27 02:59:59;1;60\n",
+    "A;B;31/03/2024;02:30;1;1;60;calls\nA;B;2024-03-31;03:30;0;1;0:01:00;chats\n",
+    "Q;T;O;H;D\nA;2024-03-31 02:30;5;4;60\n",
+    "x\nQ;H;T;D\nA;Ready;2024-10-27T02:30:00;2024-10-27 02:15:00\n",
+];
+
+/// Reads `file` by one of some schemas, as it is and behind a head and rows that fit: whole, in small pieces, and every row in the general way.
 ///
 /// # Panics
 ///
-/// If the size of the pieces makes a difference, which is what the fuzzer looks for.
+/// If the size of the pieces or the way makes a difference, which is what the fuzzer looks for.
 pub fn reader(choice: u8, file: &[u8]) {
     let encoding = Encoding::ALL[usize::from(choice >> 2 & 3)];
     let separator = [";", ",", "|", "tab"][usize::from(choice >> 4 & 3)];
@@ -73,15 +84,24 @@ pub fn reader(choice: u8, file: &[u8]) {
     static MADE: Mutex<BTreeMap<u8, Schema>> = Mutex::new(BTreeMap::new());
     let make = || format!("{head}{}", SCHEMAS[usize::from(choice & 3)]).parse().expect("the schemas are right");
     let schema = MADE.lock().expect("nobody panics with it").entry(choice).or_insert_with(make).clone();
-    let [whole, pieces] = [file.len().max(1), 7].map(|piece| {
+    let sign = if separator == "tab" { "\t" } else { separator };
+    let whole = [HEADS[usize::from(choice & 3)].replace(';', sign).as_bytes(), file].concat();
+    [file, &whole].map(|file| same_in_all_ways(&schema, file));
+}
+
+fn same_in_all_ways(schema: &Schema, file: &[u8]) {
+    let ways = [(file.len().max(1), Way::Plain), (7, Way::Plain), (file.len().max(1), Way::General)];
+    let [whole, pieces, general] = ways.map(|(piece, way)| {
         let mut seen = Seen::default();
         let mut out = RowWriter::new(&Context::default(), &mut seen);
-        let read = crate::reader::read(&schema, "fuzz.csv", Pieces(file, piece), file.len() as u64, &mut out);
+        let input = Pieces(file, piece);
+        let read = crate::reader::read_by(schema, "fuzz.csv", input, file.len() as u64, way, &mut out);
         let error = finished(read).err().map(|error| error.to_string());
-        out.finish().expect("the sink takes everything");
-        (error, seen.rejected)
+        let counts = out.finish().expect("the sink takes everything");
+        (error, counts, seen.facts, seen.rejected)
     });
     assert_eq!(whole, pieces);
+    assert_eq!(whole, general);
 }
 
 struct Pieces<'f>(&'f [u8], usize);
@@ -95,19 +115,32 @@ impl Read for Pieces<'_> {
 
 #[derive(Default)]
 struct Seen {
+    /// Everything that is told of each fact, in the order in which they came.
+    facts: Vec<String>,
     rejected: Vec<RejectedRow>,
 }
 
 impl RowSink for Seen {
-    fn contacts(&mut self, _: &ContactBatch) -> injixo_core::Result<()> {
+    fn contacts(&mut self, batch: &ContactBatch) -> injixo_core::Result<()> {
+        let told = |(place, row): (usize, &ContactRow)| {
+            format!("{} {:?}", batch.queues()[row.queue as usize], batch.contact(place))
+        };
+        self.facts.extend(batch.rows().iter().enumerate().map(told));
         Ok(())
     }
 
-    fn interval_rows(&mut self, _: &IntervalBatch) -> injixo_core::Result<()> {
+    fn interval_rows(&mut self, batch: &IntervalBatch) -> injixo_core::Result<()> {
+        let told = |(queue, row): &(u32, IntervalRow)| format!("{} {row:?}", batch.queues()[*queue as usize]);
+        self.facts.extend(batch.rows().iter().map(told));
         Ok(())
     }
 
-    fn statuses(&mut self, _: &StatusBatch) -> injixo_core::Result<()> {
+    fn statuses(&mut self, batch: &StatusBatch) -> injixo_core::Result<()> {
+        let told = |(agent, span): &(u32, Span)| {
+            let (agent, status) = (&batch.agents()[*agent as usize], &batch.statuses()[span.status as usize]);
+            format!("{agent} {status} {span:?}")
+        };
+        self.facts.extend(batch.rows().iter().map(told));
         Ok(())
     }
 

@@ -219,7 +219,7 @@ impl Cell for More {
 }
 
 impl Full {
-    fn of(cells: Vec<Plain>) -> Self {
+    fn of(cells: &[Plain]) -> Self {
         let mut full = Self { core: Runs::new(), more: Runs::new() };
         cells.iter().for_each(|cell| full.add(&cell.widened()));
         full
@@ -294,7 +294,7 @@ impl Series {
     fn full(&mut self) -> &mut Full {
         if let Sums::Plain(runs) = &mut self.0 {
             let runs = std::mem::replace(runs, Runs::new());
-            self.0 = Sums::Full(Box::new(Full::of(runs.into_cells())));
+            self.0 = Sums::Full(Box::new(Full::of(&runs.into_cells())));
         }
         match &mut self.0 {
             Sums::Full(full) => full,
@@ -387,7 +387,7 @@ impl Series {
         match self.0 {
             Sums::Plain(runs) => match runs.finish() {
                 Ok(cells) => Cells::plain(cells),
-                Err(cells) => Cells::full(Full::of(cells).finish()),
+                Err(cells) => Cells::full(Full::of(&cells).finish()),
             },
             Sums::Full(full) => Cells::full(full.finish()),
         }

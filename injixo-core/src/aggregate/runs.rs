@@ -189,9 +189,9 @@ const FEW: usize = 256;
 
 /// Intervals almost always start a multiple of a quarter of an hour apart; the zone may cut one at any second. The first start, and in
 /// which unit all others lie behind it.
-fn unit_of(starts: impl Iterator<Item = u32> + Clone) -> (u32, u32) {
+fn unit_of(mut starts: impl Iterator<Item = u32> + Clone) -> (u32, u32) {
     let first = starts.clone().min().unwrap_or(0);
-    (first, if starts.clone().all(|start| (start - first).is_multiple_of(900)) { 900 } else { 1 })
+    (first, if starts.all(|start| (start - first).is_multiple_of(900)) { 900 } else { 1 })
 }
 
 /// The places of cells in the order of their starts; of equal starts in that of their places.

@@ -35,7 +35,10 @@ impl Counted for IntervalRow {
 }
 
 /// The intervals that facts make: contacts count where they started.
-pub(crate) fn cells<'f, F: Counted>(facts: impl IntoIterator<Item = &'f F>, grid: &Grid) -> Result<Vec<(Timestamp, Measures)>> {
+pub(crate) fn cells<'f, F: Counted>(
+    facts: impl IntoIterator<Item = &'f F>,
+    grid: &Grid,
+) -> Result<Vec<(Timestamp, Measures)>> {
     let mut series = Series::new();
     let mut cursor = grid.cursor();
     for fact in facts {

@@ -1,4 +1,5 @@
-//! Any bytes as a file under some schemas: nothing panics, and the size of the pieces in which it arrives changes nothing.
+//! Any bytes as a file under some schemas: nothing panics, and neither the size of the pieces in which it arrives nor the way in which rows
+//! are read changes anything.
 //!
 //! Run with: `cargo fuzz run reader` in `injixo-connectors/csv`, or with `RUSTC_BOOTSTRAP=1` on a stable compiler.
 
