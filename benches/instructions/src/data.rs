@@ -101,11 +101,8 @@ pub(crate) fn csv_of(rows: &[Row]) -> Vec<u8> {
     for row in rows {
         let (year, month, day) = date(row.at);
         let (queue, clock, handled) = (queue_name(row.queue), clock(row.at), u8::from(row.is_handled));
-        let _ = writeln!(
-            text,
-            "{queue};{day:02}/{month:02}/{year};{clock};1;{handled};{};{}",
-            row.duration, row.channel
-        );
+        let _ =
+            writeln!(text, "{queue};{day:02}/{month:02}/{year};{clock};1;{handled};{};{}", row.duration, row.channel);
     }
     text.into_bytes()
 }
