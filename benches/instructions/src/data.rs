@@ -58,7 +58,7 @@ pub(crate) fn contacts() -> Vec<Row> {
         .map(|_| {
             // The smaller of two: the first queues serve more.
             let queue = numbers.below(QUEUES).min(numbers.below(QUEUES));
-            let other = usize::from(queue % 2 == 0 && numbers.below(7) == 0);
+            let other = usize::from(queue.is_multiple_of(2) && numbers.below(7) == 0);
             let channel = CHANNELS[(usize::try_from(queue).unwrap_or(0) + other) % CHANNELS.len()];
             // Most of the day, and a few at night.
             let hour = if numbers.below(20) == 0 { numbers.below(24) } else { 8 + numbers.below(12) };
