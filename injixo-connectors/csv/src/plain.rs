@@ -177,15 +177,17 @@ impl Syntax {
                     && fixed.read(bytes, at, parsed).is_some()
                     && let Some(next) = self.behind(bytes, at + fixed.width(), is_last)
                 {
-                    values.has_end = true;
+                    values.has_end |= *which == Which::End;
                     return Some(next);
                 }
                 let (is_there, next) = self.moment(read, bytes, at, is_last, parsed)?;
-                // A row without an end is plain; not so a date without a time, or a time without a date.
-                if !is_there && (*which == Which::Start || read.role != Role::Timestamp) {
-                    return None;
+                match which {
+                    Which::Start if !is_there => return None,
+                    // A row without an end is plain; not so a date without a time, or a time without a date.
+                    Which::End if !is_there && read.role != Role::Timestamp => return None,
+                    Which::Start => {}
+                    Which::End => values.has_end = is_there,
                 }
-                values.has_end = is_there;
                 Some(next)
             }
             Use::Offered => {

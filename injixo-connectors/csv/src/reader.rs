@@ -900,6 +900,7 @@ mod tests {
             "date" => "((0[1-9]|[12][0-9]|3[01])/(03|10)/2024|2024-(03|10)-(31|27|30|05))",
             "time" => "(0[0-4]|1[0-9]|2[0-4]):[0-5][0-9]:[0-5][0-9]",
             "stamp" => "2024-(03-31|10-27)[ T]0[0-4]:[0-5][0-9]:[0-5][0-9]",
+            "end" => "(2024-(03-31|10-27)[ T]0[3-9]:[0-5][0-9]:[0-5][0-9]|)",
             "count" => "([01]|[01]|[01]|[YN]|0\\.5|10)",
             "duration" => "([0-9]{1,4}|[0-9]{1,9}|0?[0-9]:[0-5][0-9]:[0-5][0-9]|[0-9]{2}:00:00|)",
             "channel" => "(calls|chats|emails)",
@@ -921,7 +922,7 @@ mod tests {
     }
 
     const CONTACTS: [&str; 7] = ["name", "date", "time", "count", "count", "duration", "channel"];
-    const STATUSES: [&str; 4] = ["name", "name", "stamp", "stamp"];
+    const STATUSES: [&str; 4] = ["name", "name", "stamp", "end"];
 
     /// Columns in some order, with others between them.
     fn file(mut rows: Vec<Vec<String>>, head: &[&str], order: &[usize], how: &str) -> String {
