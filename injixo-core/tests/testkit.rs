@@ -229,6 +229,7 @@ defects! {
     files_named_apart: deliveries(NamesFilesApart) fails "file-as-listed";
     keys_from_paths: deliveries(KeyFromPath) fails "key-by-content", and "changed-delivery";
     changed_files_read: deliveries(ReadsWhatChanged) fails "changed-delivery";
+    files_without_key_refused: deliveries(WantsKey) fails "without-key";
     lines_read_once: deliveries(Remembers) fails "repeated-reads", and "truth";
     a_line_left_behind: deliveries(LeavesLine) fails "cancel";
     another_time: deliveries(Untrue) fails "truth";

@@ -95,6 +95,49 @@ fn the_documented_examples() {
     );
 }
 
+/// One file is summed up at once, several by way of a store: the table is the same, and so are the messages about rejected rows.
+#[test]
+fn one_file_gives_the_table_that_several_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (head, status_head) = (CONTACT_FILE.lines().next().unwrap(), STATUS_FILE.lines().next().unwrap());
+    let queues = ["B", "A", "ä, \"b\"", "B"];
+    let channels = ["calls", "chats", "cases", "documents", "emails", "social_media"];
+    let mut contacts = format!("{head};Channel\n");
+    let mut statuses = format!("{status_head}\n");
+    for row in 0..600_usize {
+        // Across the hour that Berlin repeats, and back again; every fiftieth row is bad.
+        let (minute, day) = (row * 7 % 60, if row % 50 == 49 { "31/02/2020" } else { "25/10/2020" });
+        let (queue, channel) = (queues[row % 4].replace('"', "\"\""), channels[row * 5 % 6]);
+        contacts += &format!("\"{queue}\";{day};{:02}:{minute:02};1;{};{};{channel}\n", row * 11 % 5, row % 3 % 2, row);
+        let (hour, second) = (row / 60 % 5, row * 13 % 60);
+        statuses += &format!("2022-10-30;{hour:02}:{minute:02}:{second:02};{};{};\n", row % 7, row % 5);
+    }
+    file(folder, "c.toml", &CONTACTS.replace("{ value = 'calls' }", "'Channel'"));
+    file(folder, "s.toml", STATUSES);
+    file(folder, "c.csv", &contacts);
+    file(folder, "s.csv", &statuses);
+    file(folder, "none-c.csv", &format!("{head};Channel\n"));
+    file(folder, "none-s.csv", &format!("{status_head}\n"));
+    for (kind, options) in [
+        ("c", &[][..]),
+        ("c", &["--interval", "60"]),
+        ("s", &[]),
+        ("s", &["--overlap", "both", "--interval", "30"]),
+        ("s", &["--as-of", "2022-10-30T03:00:00Z"]),
+    ] {
+        let (schema, one, none) = (format!("{kind}.toml"), format!("{kind}.csv"), format!("none-{kind}.csv"));
+        let run = |files: &[&str], rejects: &str| {
+            let base = ["--schema", schema.as_str(), "--rejects", rejects];
+            let (code, table, _) = intervals(folder, &[&base[..], options, files].concat());
+            (code, table, std::fs::read_to_string(folder.join(rejects)).unwrap())
+        };
+        let (alone, beside) = (run(&[&one], "1.csv"), run(&[&one, &none], "2.csv"));
+        assert!(alone.1.lines().count() > 20, "{}", alone.1);
+        assert_eq!(alone, beside, "{kind} {options:?}");
+    }
+}
+
 #[test]
 fn a_store_keeps_what_was_imported() {
     let folder = tempfile::tempdir().unwrap();

@@ -109,7 +109,7 @@ impl Aggregator {
     /// The intervals, sorted.
     pub fn finish(self) -> IntervalTable {
         let mut series: Vec<_> = self.series.into_iter().map(|(queue, series)| (queue, series.finish())).collect();
-        series.sort_by(|a, b| a.0.cmp(&b.0));
+        series.sort_by(|a, b| as_written(&a.0).cmp(&as_written(&b.0)));
         IntervalTable { grid: self.grid, attribution: self.attribution, series }
     }
 
@@ -127,6 +127,11 @@ impl Aggregator {
         self.series.push((queue.clone(), Series::new()));
         next
     }
+}
+
+/// What queues are sorted by: their identifier, then their channel as it is written.
+fn as_written(queue: &QueueKey) -> (&str, &'static str) {
+    (&queue.id, queue.channel.as_str())
 }
 
 impl IntervalTable {
@@ -214,13 +219,14 @@ impl IntervalTable {
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let attribution = if self.attribution == other.attribution { self.attribution } else { Attribution::Mixed };
-        let mut sums: BTreeMap<&QueueKey, Cells> =
-            self.series.iter().map(|(queue, cells)| (queue, cells.clone())).collect();
+        let mut sums: BTreeMap<_, (&QueueKey, Cells)> =
+            self.series.iter().map(|(queue, cells)| (as_written(queue), (queue, cells.clone()))).collect();
         for (queue, cells) in &other.series {
-            let sum = sums.get(queue).map_or_else(|| cells.clone(), |held| held.plus(cells));
-            sums.insert(queue, sum);
+            let held = sums.get(&as_written(queue));
+            let sum = held.map_or_else(|| cells.clone(), |(_, held)| held.plus(cells));
+            sums.insert(as_written(queue), (queue, sum));
         }
-        let series = sums.into_iter().map(|(queue, cells)| (queue.clone(), cells)).collect();
+        let series = sums.into_values().map(|(queue, cells)| (queue.clone(), cells)).collect();
         Ok(Self { grid: self.grid.clone(), attribution, series })
     }
 }
@@ -375,6 +381,23 @@ mod tests {
         assert!(Aggregator::new(IntervalLength::MINUTES_60, &Zone::utc()).add_interval_rows(&batch).is_err());
         let kathmandu = Zone::new("Asia/Kathmandu").unwrap();
         assert!(Aggregator::new(IntervalLength::MINUTES_60, &kathmandu).add_interval_rows(&batch).is_ok());
+    }
+
+    #[test]
+    fn channels_are_sorted_as_they_are_written() {
+        let table = |channels: &[Channel]| {
+            let mut batch = ContactBatch::new();
+            for channel in channels {
+                let queue = batch.add_queue(QueueKey::new("Hotline", *channel));
+                batch.push(queue, &Contact::offered(at("09:14:00")));
+            }
+            Aggregator::new(IntervalLength::MINUTES_15, &Zone::utc()).contacts([&batch]).finish()
+        };
+        let channels = |table: &IntervalTable| table.queues().map(|(queue, _)| queue.channel).collect::<Vec<_>>();
+        let sorted = [Channel::Calls, Channel::Cases, Channel::Chats];
+        assert_eq!(channels(&table(&[Channel::Chats, Channel::Cases, Channel::Calls])), sorted);
+        let sum = table(&[Channel::Chats, Channel::Calls]).plus(&table(&[Channel::Cases])).unwrap();
+        assert_eq!(channels(&sum), sorted);
     }
 
     #[test]

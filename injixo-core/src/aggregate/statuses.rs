@@ -328,6 +328,10 @@ impl Splitter {
         let (mut start, mut next) = self.cursor.interval_seconds(seconds(start));
         while from < end {
             let to = (i64::from(next) * 1_000).min(end);
+            if to <= from {
+                // Beyond all supported time there are no intervals.
+                break;
+            }
             let millis = (to - from).unsigned_abs();
             match pieces.last_mut() {
                 Some((last, sum)) if *last == start => *sum += millis,
@@ -484,6 +488,18 @@ mod tests {
     /// Agent, status, start and length in minutes.
     fn any_row() -> impl Strategy<Value = (u8, u8, i64, Option<i64>)> {
         (0..3_u8, 0..4_u8, 0..3_000_i64, prop::option::of(0..200_i64))
+    }
+
+    #[test]
+    fn a_span_without_bounds_comes_to_an_end() {
+        let mut batch = StatusBatch::new();
+        let (agent, status) = (batch.add_agent("amy"), batch.add_status("Ready"));
+        let end = Some(Timestamp::from_millis(i64::MAX));
+        batch.push(agent, Span { start: at("00:00"), status, end });
+        let mut aggregator = StatusAggregator::new();
+        aggregator.add(&batch);
+        let table = aggregator.times(&Grid::new(&Zone::utc(), IntervalLength::DAY), Overlap::Both, None, |_| true);
+        assert!(table.len() > 70 * 365);
     }
 
     #[test]

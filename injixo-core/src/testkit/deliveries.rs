@@ -35,6 +35,7 @@ pub(super) async fn judge(suite: &Suite<'_>, kit: &Kit, connector: &Arc<dyn Conn
             report.set(&report::REPEATED_READS, data.repeated_reads(&mut seen).await);
             report.set(&report::TRUTH, data.truth());
             report.set(&report::CANCEL, data.cancel(&mut seen).await);
+            report.set(&report::WITHOUT_KEY, data.without_key(&mut seen).await);
             report.set(&report::FILE_AS_LISTED, data.file_as_listed(&listed).await);
             report.set(&report::OLDEST_FIRST, oldest_first(&listed));
             let (by_content, changed) = data.copies(&mut seen).await;
@@ -179,6 +180,21 @@ impl Data<'_> {
                 return Judgement::failed(expected, format!("dropped after {polls} polls; then {found}"));
             }
             polls *= 2;
+        }
+        Judgement::Passed
+    }
+
+    async fn without_key(&self, seen: &mut Seen) -> Judgement {
+        for (delivery, facts) in self.deliveries.iter().zip(&self.facts) {
+            let unnamed = Delivery { key: String::new(), settings: String::new(), ..delivery.clone() };
+            let wrong = match self.read(&unnamed, seen, usize::MAX).await {
+                Ending::Done((found, _)) => difference(facts, &found),
+                Ending::Failed(error) => Some(format!("{error:?}")),
+                Ending::Stuck | Ending::Dropped => Some("no answer".to_owned()),
+            };
+            if let Some(found) = wrong {
+                return Judgement::failed("the same rows without a key", format!("{}: {found}", delivery.name));
+            }
         }
         Judgement::Passed
     }

@@ -65,6 +65,7 @@ checks! {
     FILE_AS_LISTED = "file-as-listed", DELIVERIES, "let `file` and `scan` name a delivery in the same way";
     KEY_BY_CONTENT = "key-by-content", DELIVERIES, "make the key a checksum of the content alone";
     CHANGED_DELIVERY = "changed-delivery", DELIVERIES, "compare the content with the key while reading, and fail where they differ";
+    WITHOUT_KEY = "without-key", DELIVERIES, "read a delivery without a key as it is: nobody will ask for it again";
 }
 
 impl Check {

@@ -29,6 +29,7 @@ pub enum Defect {
     NamesFilesApart,
     KeyFromPath,
     ReadsWhatChanged,
+    WantsKey,
     Remembers,
     LeavesLine,
     Untrue,
@@ -192,11 +193,12 @@ impl DeliverySource for Folder {
         }
         let content =
             fs::read(&delivery.location).map_err(|error| Error::new(ErrorKind::NotFound, error.to_string()))?;
-        let is_changed = !self.has(Defect::KeyFromPath) && key(&content) != delivery.key;
+        let is_named = !delivery.key.is_empty() || self.has(Defect::WantsKey);
+        let is_changed = is_named && !self.has(Defect::KeyFromPath) && key(&content) != delivery.key;
         if is_changed && !self.has(Defect::ReadsWhatChanged) {
             return Err(Error::new(ErrorKind::DataInvalid, "the file changed since it was listed"));
         }
-        if self.has(Defect::KeyFromPath) && self.delivery(&delivery.location)?.key != delivery.key {
+        if is_named && self.has(Defect::KeyFromPath) && self.delivery(&delivery.location)?.key != delivery.key {
             return Err(Error::new(ErrorKind::DataInvalid, "another file"));
         }
         let leaves_line = self.has(Defect::LeavesLine);
