@@ -66,8 +66,9 @@ impl<C: Cell> Runs<C> {
         let is_same = last.start() == cell.start();
         let Some(sum) = last.joined(&cell, is_same) else { return false };
         let kept = self.cells.len() - usize::from(is_same);
-        if kept == self.cells.capacity() && !self.make_room() {
-            return false;
+        if kept == self.cells.capacity() {
+            // Making room may have put cells behind the last one.
+            return self.make_room() && self.add(cell);
         }
         self.cells.truncate(kept);
         self.cells.push(sum);
@@ -296,17 +297,31 @@ mod tests {
             mut facts in prop::collection::vec((0..3_000_u32, 0..9_u64), 0..20_000),
             unit in prop::sample::select(vec![1_u32, 60, 900, 1_000_000]),
             base in 0..1_000_u32,
-            order in 0..3,
+            order in 0..5,
         ) {
             facts.iter_mut().for_each(|(start, _)| *start = *start * unit + base);
+            let len = facts.len();
             match order {
                 0 => facts.sort_unstable(),
                 // A little out of order, as exports by end are.
                 1 => facts.sort_by_key(|(start, value)| u64::from(*start) + value * u64::from(unit)),
+                // First the one, then the other.
+                2 => facts[..10_000.min(len)].sort_unstable(),
+                3 => facts[10_000.min(len)..].sort_unstable(),
                 _ => {}
             }
             prop_assert_eq!(summed(&facts), naive(&facts));
         }
+    }
+
+    #[test]
+    fn order_after_disorder_loses_nothing() {
+        // Backwards until cells are packed, some more of them, and then in order beyond all of them.
+        let backwards = (0..100).rev().map(|step| (step * 900 + 9_000_000, 1));
+        let packed = (0..9_000_u32).map(|step| (step.wrapping_mul(2_654_435_761) % 9_000 * 900, 1));
+        let forwards = (0..30_000).map(|step| (step * 900 + 10_000_000, 1));
+        let facts: Vec<(u32, u64)> = backwards.chain(packed).chain(forwards).collect();
+        assert_eq!(summed(&facts), naive(&facts));
     }
 
     #[test]
