@@ -2,6 +2,7 @@
 
 use injixo_model::{Attribution, Contact, ContactRow, IntervalRow, Measures, Millis, Quantity, Timed, Timestamp};
 
+use super::arena::{self, Arena, Frozen, Item, List, Pieces};
 use super::runs::{Cell, Runs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::zone::{GridCursor, Stretch};
@@ -10,11 +11,8 @@ use crate::zone::{GridCursor, Stretch};
 ///
 /// What most sources deliver, whole contacts that count where they started, stands in narrow cells. The first fact that is more than
 /// that widens the cells of its queue.
-#[derive(Debug, Clone)]
-pub(crate) struct Series(Sums);
-
-#[derive(Debug, Clone)]
-enum Sums {
+#[derive(Debug)]
+pub(crate) enum Sums {
     Plain(Runs<Plain>),
     Full(Box<Full>),
 }
@@ -22,7 +20,7 @@ enum Sums {
 /// Whole contacts, without wait, abandoned and service level, in two words that sums are made of by one addition each. The topmost bit
 /// of each number but the start is zero; where a sum sets one, it does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plain {
+pub(crate) struct Plain {
     /// Offered, handled, measured and facts in 16 bits each, from the lowest on.
     counts: u64,
     /// Handle time in milliseconds in the lower half, the start in the upper one.
@@ -34,6 +32,20 @@ const TIME_FULL: u64 = 0x8000_0000;
 /// The largest count, and the longest handle time.
 const MOST: u32 = 0x7FFF;
 const LONGEST: i64 = 0x7FFF_FFFF;
+
+impl Item for Plain {
+    const WORDS: usize = 2;
+
+    #[inline]
+    fn write(&self, words: &mut [u64]) {
+        words.copy_from_slice(&[self.counts, self.times]);
+    }
+
+    #[inline]
+    fn read(words: &[u64]) -> Self {
+        Self { counts: words[0], times: words[1] }
+    }
+}
 
 impl Cell for Plain {
     #[inline]
@@ -158,8 +170,8 @@ fn whole(count: Quantity) -> Option<u32> {
 
 /// Everything that facts may carry: wait, abandoned and service level in cells beside the others, since most sources deliver none of
 /// them.
-#[derive(Debug, Clone)]
-struct Full {
+#[derive(Debug)]
+pub(crate) struct Full {
     core: Runs<Core>,
     more: Runs<More>,
 }
@@ -172,6 +184,44 @@ struct Core {
     handled: i64,
     handle_time: i64,
     measured: i64,
+}
+
+impl Item for Core {
+    const WORDS: usize = 5;
+
+    #[inline]
+    fn write(&self, words: &mut [u64]) {
+        let Self { start, facts, offered, handled, handle_time, measured } = *self;
+        let numbers = [offered, handled, handle_time, measured].map(i64::cast_unsigned);
+        words[0] = two(start, facts);
+        words[1..].copy_from_slice(&numbers);
+    }
+
+    #[inline]
+    fn read(words: &[u64]) -> Self {
+        let [start, facts] = both(words[0]);
+        let number = |place: usize| words[place].cast_signed();
+        Self {
+            start,
+            facts,
+            offered: number(1),
+            handled: number(2),
+            handle_time: number(3),
+            measured: number(4),
+        }
+    }
+}
+
+/// Two halves of a word.
+#[inline]
+const fn two(upper: u32, lower: u32) -> u64 {
+    (upper as u64) << 32 | lower as u64
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+const fn both(word: u64) -> [u32; 2] {
+    [(word >> 32) as u32, word as u32]
 }
 
 impl Cell for Core {
@@ -201,6 +251,33 @@ struct More {
     within_service_level: (u32, Quantity),
 }
 
+impl Item for More {
+    const WORDS: usize = 6;
+
+    fn write(&self, words: &mut [u64]) {
+        let Self { start, wait_time: Timed { total, number }, abandoned, within_service_level } = *self;
+        words.copy_from_slice(&[
+            u64::from(start),
+            two(abandoned.0, within_service_level.0),
+            total.get().cast_unsigned(),
+            number.micros().cast_unsigned(),
+            abandoned.1.micros().cast_unsigned(),
+            within_service_level.1.micros().cast_unsigned(),
+        ]);
+    }
+
+    fn read(words: &[u64]) -> Self {
+        let [abandoned, within_service_level] = both(words[1]);
+        let quantity = |place: usize| Quantity::from_micros(words[place].cast_signed());
+        Self {
+            start: both(words[0])[1],
+            wait_time: Timed { total: Millis::new(words[2].cast_signed()), number: quantity(3) },
+            abandoned: (abandoned, quantity(4)),
+            within_service_level: (within_service_level, quantity(5)),
+        }
+    }
+}
+
 impl Cell for More {
     fn start(&self) -> u32 {
         self.start
@@ -219,28 +296,30 @@ impl Cell for More {
 }
 
 impl Full {
-    fn of(cells: &[Plain]) -> Self {
+    fn of(cells: &[Plain], arena: &mut Arena) -> Self {
         let mut full = Self { core: Runs::new(), more: Runs::new() };
-        cells.iter().for_each(|cell| full.add(&cell.widened()));
+        cells.iter().for_each(|cell| full.add(&cell.widened(), arena));
         full
     }
 
-    fn add(&mut self, core: &Core) {
-        let fits = self.core.add(*core);
+    fn add(&mut self, core: &Core, arena: &mut Arena) {
+        let fits = self.core.add(*core, arena);
         debug_assert!(fits, "wide cells hold any sum");
     }
 
-    fn add_more(&mut self, more: &More) {
-        let fits = self.more.add(*more);
+    fn add_more(&mut self, more: &More, arena: &mut Arena) {
+        let fits = self.more.add(*more, arena);
         debug_assert!(fits, "wide cells hold any sum");
     }
 
-    fn finish(self) -> Vec<(Timestamp, Measures)> {
-        let mut more = self.more.finish().unwrap_or_else(|cells| cells).into_iter().peekable();
-        let core = self.core.finish().unwrap_or_else(|cells| cells);
+    fn finish(self, arena: &mut Arena) -> Vec<(Timestamp, Measures)> {
+        // Wide cells hold any sum.
+        let mut core = self.core.finish(arena).unwrap_or_else(|_| List::new());
+        let mut more = self.more.finish(arena).unwrap_or_else(|_| List::new());
         let mut cells = Vec::with_capacity(core.len());
-        for core in core {
-            let more = more.next_if(|more| more.start == core.start).unwrap_or_default();
+        let mut mores = more.iter(arena).peekable();
+        for core in core.iter(arena) {
+            let more = mores.next_if(|more| more.start == core.start).unwrap_or_default();
             // An interval in which no contact counts, only spread time, has none abandoned: that is known.
             let known = |(facts, count): (u32, Quantity)| (facts == core.facts).then_some(count);
             let measures = Measures {
@@ -256,53 +335,63 @@ impl Full {
             };
             cells.push((at(core.start), measures));
         }
+        drop(mores);
+        core.clear(arena);
+        more.clear(arena);
         cells
     }
 }
 
-impl Series {
-    pub(crate) const fn new() -> Self {
-        Self(Sums::Plain(Runs::new()))
+impl Sums {
+    pub(super) fn new() -> Self {
+        Self::Plain(Runs::new())
     }
 
     /// Adds a contact that carries no more than its row and counts where it started.
     #[inline]
-    pub(super) fn add_row_of_batch(&mut self, row: &ContactRow, cursor: &mut GridCursor) {
+    pub(super) fn add_row_of_batch(&mut self, row: &ContactRow, cursor: &mut GridCursor, arena: &mut Arena) {
         let start = cursor.floor_seconds(seconds(row.start));
-        if let Sums::Plain(runs) = &mut self.0
+        if let Self::Plain(runs) = self
             && let Some(cell) = Plain::of_row(row, start)
-            && runs.add(cell)
+            && runs.add(cell, arena)
         {
             return;
         }
-        self.add_wide_row(row, start);
+        self.add_wide_row(row, start, arena);
     }
 
     #[cold]
-    fn add_wide_row(&mut self, row: &ContactRow, start: u32) {
+    fn add_wide_row(&mut self, row: &ContactRow, start: u32, arena: &mut Arena) {
         let is_measured = row.handled > 0 && row.duration >= 0;
-        self.full().add(&Core {
+        let core = Core {
             start,
             facts: 1,
             offered: i64::from(row.offered),
             handled: i64::from(row.handled),
             handle_time: if is_measured { row.duration } else { 0 },
             measured: if is_measured { i64::from(row.handled) } else { 0 },
-        });
+        };
+        self.full(arena).add(&core, arena);
     }
 
-    fn full(&mut self) -> &mut Full {
-        if let Sums::Plain(runs) = &mut self.0 {
+    fn full(&mut self, arena: &mut Arena) -> &mut Full {
+        if let Self::Plain(runs) = self {
             let runs = std::mem::replace(runs, Runs::new());
-            self.0 = Sums::Full(Box::new(Full::of(&runs.into_cells())));
+            *self = Self::Full(Box::new(Full::of(&runs.into_cells(arena), arena)));
         }
-        match &mut self.0 {
-            Sums::Full(full) => full,
-            Sums::Plain(_) => unreachable!("widened above"),
+        match self {
+            Self::Full(full) => full,
+            Self::Plain(_) => unreachable!("widened above"),
         }
     }
 
-    pub(crate) fn add_contact(&mut self, contact: &Contact, attribution: Attribution, cursor: &mut GridCursor) {
+    pub(super) fn add_contact(
+        &mut self,
+        contact: &Contact,
+        attribution: Attribution,
+        cursor: &mut GridCursor,
+        arena: &mut Arena,
+    ) {
         let counted = if attribution == Attribution::Ended { contact.end() } else { contact.start };
         let start = seconds(cursor.floor(counted));
         let handle_time = contact.handle_time();
@@ -314,35 +403,36 @@ impl Series {
             handle_time: handle_time.unwrap_or_default().get(),
             measured: if handle_time.is_some() { contact.handled.micros() } else { 0 },
         };
-        let full = self.full();
+        let full = self.full(arena);
         if attribution == Attribution::Spread {
             core.handle_time = 0;
             let (mut from, end) = (contact.answered(), contact.end());
             while from < end {
                 let to = cursor.interval(from).to().min(end);
                 let (start, handle_time) = (seconds(cursor.floor(from)), to.since(from).get());
-                full.add(&Core { start, handle_time, ..Core::default() });
+                full.add(&Core { start, handle_time, ..Core::default() }, arena);
                 from = to;
             }
         }
-        full.add(&core);
+        full.add(&core, arena);
         let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
         let wait_time = match contact.wait {
             Some(total) if !contact.handled.is_zero() => Timed { total, number: contact.handled },
             _ => Timed::default(),
         };
         if contact.wait.is_some() || contact.abandoned.is_some() || contact.within_service_level.is_some() {
-            full.add_more(&More {
+            let more = More {
                 start,
                 wait_time,
                 abandoned: known(contact.abandoned),
                 within_service_level: known(contact.within_service_level),
-            });
+            };
+            full.add_more(&more, arena);
         }
     }
 
     /// Adds a ready-made row to the interval that holds it whole.
-    pub(crate) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor) -> Result<()> {
+    pub(super) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor, arena: &mut Arena) -> Result<()> {
         let (start, next) = cursor.interval_seconds(seconds(row.start));
         if row.end() > at(next) {
             let minutes = row.length.get() / 60_000;
@@ -351,26 +441,27 @@ impl Series {
             );
             return Err(Error::new(ErrorKind::Unsupported, message).with("start", row.start));
         }
-        self.add_measures(start, &row.measures);
+        self.add_measures(start, &row.measures, arena);
         Ok(())
     }
 
-    fn add_measures(&mut self, start: u32, measures: &Measures) {
-        if let Sums::Plain(runs) = &mut self.0
+    fn add_measures(&mut self, start: u32, measures: &Measures, arena: &mut Arena) {
+        if let Self::Plain(runs) = self
             && let Some(cell) = Plain::of_measures(measures, start)
-            && runs.add(cell)
+            && runs.add(cell, arena)
         {
             return;
         }
-        let full = self.full();
-        full.add(&Core {
+        let full = self.full(arena);
+        let core = Core {
             start,
             facts: 1,
             offered: measures.offered.micros(),
             handled: measures.handled.micros(),
             handle_time: measures.handle_time.total.get(),
             measured: measures.handle_time.number.micros(),
-        });
+        };
+        full.add(&core, arena);
         let known = |count: Option<Quantity>| (u32::from(count.is_some()), count.unwrap_or_default());
         let more = More {
             start,
@@ -379,17 +470,71 @@ impl Series {
             within_service_level: known(measures.within_service_level),
         };
         if more.wait_time != Timed::default() || more.abandoned.0 + more.within_service_level.0 > 0 {
-            full.add_more(&more);
+            full.add_more(&more, arena);
         }
     }
 
-    pub(crate) fn finish(self) -> Cells {
-        match self.0 {
-            Sums::Plain(runs) => match runs.finish() {
-                Ok(cells) => Cells::plain(cells),
-                Err(cells) => Cells::full(Full::of(&cells).finish()),
+    /// The sums, sorted by start.
+    pub(super) fn finish(self, arena: &mut Arena) -> Sorted {
+        match self {
+            Self::Plain(runs) => match runs.finish(arena) {
+                Ok(cells) => Sorted::Plain(cells),
+                Err(cells) => Sorted::Full(Full::of(&cells, arena).finish(arena)),
             },
-            Sums::Full(full) => Cells::full(full.finish()),
+            Self::Full(full) => Sorted::Full(full.finish(arena)),
+        }
+    }
+}
+
+/// The sums of one queue that are done, in the arena in which they grew.
+#[derive(Debug)]
+pub(super) enum Sorted {
+    Plain(List<Plain>),
+    /// Between those of two tables.
+    Joined(Pieces<Plain>, List<Plain>, Pieces<Plain>),
+    Full(Vec<(Timestamp, Measures)>),
+}
+
+impl Sorted {
+    /// The same without the arena, which was frozen.
+    pub(super) fn frozen(self, arena: &Frozen) -> Cells {
+        match self {
+            Self::Plain(list) => Cells(Width::Plain(arena.pieces(&list))),
+            Self::Joined(before, list, after) => {
+                Cells(Width::Plain(before.followed_by(arena.pieces(&list)).followed_by(after)))
+            }
+            Self::Full(cells) => Cells(Width::Full(cells)),
+        }
+    }
+}
+
+/// The sums of one queue by itself.
+#[derive(Debug)]
+pub(crate) struct Series {
+    sums: Sums,
+    arena: Arena,
+}
+
+impl Series {
+    pub(crate) fn new() -> Self {
+        Self { sums: Sums::new(), arena: Arena::default() }
+    }
+
+    pub(crate) fn add_contact(&mut self, contact: &Contact, attribution: Attribution, cursor: &mut GridCursor) {
+        self.sums.add_contact(contact, attribution, cursor, &mut self.arena);
+    }
+
+    /// Adds a ready-made row to the interval that holds it whole.
+    pub(crate) fn add_interval(&mut self, row: &IntervalRow, cursor: &mut GridCursor) -> Result<()> {
+        self.sums.add_interval(row, cursor, &mut self.arena)
+    }
+
+    /// The sums, sorted by start.
+    pub(crate) fn finish(mut self) -> Vec<(Timestamp, Measures)> {
+        match self.sums.finish(&mut self.arena) {
+            Sorted::Plain(cells) => cells.iter(&self.arena).map(|cell| (at(cell.start()), cell.measures())).collect(),
+            Sorted::Full(cells) => cells,
+            Sorted::Joined(..) => unreachable!("sums of one table"),
         }
     }
 }
@@ -400,19 +545,17 @@ pub(crate) struct Cells(Width);
 
 #[derive(Debug, Clone)]
 enum Width {
-    Plain(Vec<Plain>),
+    Plain(Pieces<Plain>),
     Full(Vec<(Timestamp, Measures)>),
 }
 
+impl Default for Cells {
+    fn default() -> Self {
+        Self(Width::Plain(Pieces::default()))
+    }
+}
+
 impl Cells {
-    const fn plain(cells: Vec<Plain>) -> Self {
-        Self(Width::Plain(cells))
-    }
-
-    pub(crate) const fn full(cells: Vec<(Timestamp, Measures)>) -> Self {
-        Self(Width::Full(cells))
-    }
-
     pub(crate) fn len(&self) -> usize {
         match &self.0 {
             Width::Plain(cells) => cells.len(),
@@ -420,88 +563,153 @@ impl Cells {
         }
     }
 
-    /// The start and measures of an interval that there is.
-    #[inline]
-    fn get(&self, index: usize) -> (Timestamp, Measures) {
-        match &self.0 {
-            Width::Plain(cells) => (at(cells[index].start()), cells[index].measures()),
-            Width::Full(cells) => cells[index],
-        }
-    }
-
     /// The starts and measures.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (Timestamp, Measures)> {
-        (0..self.len()).map(|index| self.get(index))
+        match &self.0 {
+            Width::Plain(cells) => Iter::Plain(cells.iter()),
+            Width::Full(cells) => Iter::Full(cells.iter()),
+        }
     }
 
     /// Leaves out the intervals that start at `end` or later.
     pub(super) fn truncate(&mut self, end: Timestamp) {
+        let kept = self.iter().take_while(|(start, _)| *start < end).count();
         match &mut self.0 {
-            Width::Plain(cells) => cells.truncate(cells.partition_point(|cell| at(cell.start()) < end)),
-            Width::Full(cells) => cells.truncate(cells.partition_point(|(start, _)| *start < end)),
+            Width::Plain(cells) => cells.truncate(kept),
+            Width::Full(cells) => cells.truncate(kept),
         }
     }
 
     /// The same in the longer intervals of `cursor`, of which each holds some of these whole.
-    pub(super) fn rolled_up(&self, cursor: &mut GridCursor) -> Self {
+    pub(super) fn rolled_up(&self, cursor: &mut GridCursor, arena: &mut Arena) -> Sorted {
         match &self.0 {
-            Width::Plain(cells) => {
-                // Sums are as far as they may go only once; beyond that they are made from measures.
-                Self::plain_rolled_up(cells, cursor).unwrap_or_else(|| Self::full(rolled_up(self.iter(), cursor)))
-            }
-            Width::Full(cells) => Self::full(rolled_up(cells.iter().copied(), cursor)),
+            // Sums are as far as they may go only once; beyond that they are made from measures.
+            Width::Plain(cells) => RollUp::of(cells, cursor, arena)
+                .map_or_else(|| Sorted::Full(rolled_up(self.iter(), cursor)), Sorted::Plain),
+            Width::Full(cells) => Sorted::Full(rolled_up(cells.iter().copied(), cursor)),
         }
-    }
-
-    fn plain_rolled_up(cells: &[Plain], cursor: &mut GridCursor) -> Option<Self> {
-        // What is reserved and not written to takes no memory.
-        let mut longer: Vec<Plain> = Vec::with_capacity(cells.len());
-        let mut rest = cells;
-        while let Some(first) = rest.first() {
-            // No interval goes beyond a stretch.
-            let stretch = cursor.stretch(first.start());
-            let (cells, behind) = rest.split_at(rest.partition_point(|cell| cell.start() < stretch.to()).max(1));
-            roll_up(cells, stretch, &mut longer)?;
-            rest = behind;
-        }
-        Some(Self::plain(longer))
     }
 
     /// The sum of both.
-    pub(super) fn plus(&self, other: &Self) -> Self {
+    pub(super) fn plus(&self, other: &Self, arena: &mut Arena) -> Sorted {
         if let (Width::Plain(a), Width::Plain(b)) = (&self.0, &other.0)
-            && let Some(sum) = plus(a.iter().copied(), b.iter().copied(), Plain::start, |a, b| a.joined(b, true))
+            && let Some(sum) = plain_plus(a, b, arena)
         {
-            return Self::plain(sum);
+            return sum;
         }
-        let sum = plus(self.iter(), other.iter(), |cell| cell.0, |a, b| Some((a.0, a.1.plus(&b.1))));
-        Self::full(sum.unwrap_or_default())
+        let mut sums = Vec::with_capacity(self.len().max(other.len()));
+        plus(self.iter(), other.iter(), |cell| cell.0, |a, b| Some((a.0, a.1.plus(&b.1))), |cell| sums.push(cell));
+        Sorted::Full(sums)
     }
 }
 
-/// Puts the cells of a stretch together; `None` where a sum does not fit.
-#[inline(never)]
-fn roll_up(cells: &[Plain], stretch: Stretch, longer: &mut Vec<Plain>) -> Option<()> {
-    let (first, rest) = cells.split_first()?;
-    // The sum at `at` is growing. Whether a cell belongs to it can hardly be foretold, so that nothing branches on it.
-    let (mut some, mut at) = ([Plain { counts: 0, times: 0 }; 256], 0);
-    let mut sum = first.starting(stretch.floor(first.start()));
-    let mut full = sum.full();
-    some[0] = sum;
-    for cell in rest {
-        let cell = cell.starting(stretch.floor(cell.start()));
-        let is_same = sum.start() == cell.start();
-        sum = sum.plus(cell, is_same);
-        full |= sum.full();
-        at += usize::from(!is_same);
-        if at == some.len() {
-            longer.extend_from_slice(&some);
-            at = 0;
-        }
-        some[at % 256] = sum;
+/// The sum of two lists; `None` where one does not fit. What lies before or behind all of the other stays where it is.
+fn plain_plus(a: &Pieces<Plain>, b: &Pieces<Plain>, arena: &mut Arena) -> Option<Sorted> {
+    let (Some(last), Some(first)) = (a.last(), b.first()) else {
+        return Some(Sorted::Joined(a.clone(), List::new(), b.clone()));
+    };
+    let mut list = List::new();
+    if last.start() < first.start() {
+        return Some(Sorted::Joined(a.clone(), list, b.clone()));
     }
-    longer.extend_from_slice(&some[..=at]);
-    (full == 0).then_some(())
+    if last.start() == first.start() {
+        list.push(last.joined(&first, true)?, arena);
+        let (mut a, mut b) = (a.clone(), b.clone());
+        a.truncate(a.len() - 1);
+        b.leave_out_first();
+        return Some(Sorted::Joined(a, list, b));
+    }
+    if b.last().is_some_and(|last| a.first().is_some_and(|first| last.start() <= first.start())) {
+        return plain_plus(b, a, arena);
+    }
+    let is_whole = plus(a.iter(), b.iter(), Plain::start, |a, b| a.joined(b, true), |cell| list.push(cell, arena));
+    list.close(arena);
+    is_whole.then_some(Sorted::Plain(list))
+}
+
+/// The intervals of a table as they are asked for.
+#[derive(Debug)]
+enum Iter<'a> {
+    Plain(arena::Iter<'a, Plain>),
+    Full(std::slice::Iter<'a, (Timestamp, Measures)>),
+}
+
+impl Iterator for Iter<'_> {
+    type Item = (Timestamp, Measures);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Plain(cells) => cells.next().map(|cell| (at(cell.start()), cell.measures())),
+            Self::Full(cells) => cells.next().copied(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Plain(cells) => cells.size_hint(),
+            Self::Full(cells) => cells.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+/// Puts sorted cells together to longer intervals.
+struct RollUp {
+    /// The sum that is growing.
+    sum: Plain,
+    /// All bits that ever said that a sum does not fit.
+    full: u64,
+    /// The newest sums, the growing one last.
+    some: [[u64; 2]; 256],
+    at: usize,
+}
+
+impl RollUp {
+    /// `None` where a sum does not fit.
+    fn of(cells: &Pieces<Plain>, cursor: &mut GridCursor, arena: &mut Arena) -> Option<List<Plain>> {
+        let Some(first) = cells.first() else { return Some(List::new()) };
+        let start = cursor.stretch(first.start()).floor(first.start());
+        let sum = Plain { counts: 0, times: 0 }.starting(start);
+        let mut longer = List::new();
+        let mut roll_up = Self { sum, full: 0, some: [[0; 2]; 256], at: 0 };
+        for words in cells.words() {
+            let mut rest = words.as_chunks::<2>().0;
+            while let Some(first) = rest.first() {
+                // No interval goes beyond a stretch.
+                let stretch = cursor.stretch(Plain::read(first).start());
+                let behind = rest.partition_point(|cell| Plain::read(cell).start() < stretch.to()).max(1);
+                let (cells, behind) = rest.split_at(behind);
+                roll_up.add(cells, stretch, &mut longer, arena);
+                rest = behind;
+            }
+        }
+        longer.extend_from_words(roll_up.some[..=roll_up.at].as_flattened(), arena);
+        longer.close(arena);
+        (roll_up.full == 0).then_some(longer)
+    }
+
+    #[inline(never)]
+    fn add(&mut self, cells: &[[u64; 2]], stretch: Stretch, longer: &mut List<Plain>, arena: &mut Arena) {
+        // Whether a cell belongs to the sum can hardly be foretold, so that nothing branches on it.
+        let (mut sum, mut full, mut at) = (self.sum, self.full, self.at);
+        let some = &mut self.some;
+        for cell in cells {
+            let cell = Plain::read(cell);
+            let cell = cell.starting(stretch.floor(cell.start()));
+            let is_same = sum.start() == cell.start();
+            sum = sum.plus(cell, is_same);
+            full |= sum.full();
+            at += usize::from(!is_same);
+            if at == some.len() {
+                longer.extend_from_words(some.as_flattened(), arena);
+                at = 0;
+            }
+            some[at % 256] = [sum.counts, sum.times];
+        }
+        (self.sum, self.full, self.at) = (sum, full, at);
+    }
 }
 
 fn rolled_up(
@@ -519,24 +727,27 @@ fn rolled_up(
     longer
 }
 
-/// Two sorted lists as one; `None` where a sum does not fit.
+/// Gives the items of two sorted lists as one; `false` where a sum does not fit.
 fn plus<T, K: Ord>(
     a: impl Iterator<Item = T>,
     b: impl Iterator<Item = T>,
     start: impl Fn(&T) -> K,
     add: impl Fn(&T, &T) -> Option<T>,
-) -> Option<Vec<T>> {
+    mut give: impl FnMut(T),
+) -> bool {
     let (mut a, mut b) = (a.peekable(), b.peekable());
-    let mut sums = Vec::with_capacity(a.size_hint().0.max(b.size_hint().0));
     loop {
         let order = match (a.peek(), b.peek()) {
             (Some(a), Some(b)) => start(a).cmp(&start(b)),
             (Some(_), None) => std::cmp::Ordering::Less,
             (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return Some(sums),
+            (None, None) => return true,
         };
-        let next = if order.is_gt() { b.next()? } else { a.next()? };
-        sums.push(if order.is_eq() { add(&next, &b.next()?)? } else { next });
+        let next = if order.is_gt() { b.next() } else { a.next() };
+        let Some(next) = next else { return true };
+        let sum = if order.is_eq() { b.next().and_then(|same| add(&next, &same)) } else { Some(next) };
+        let Some(sum) = sum else { return false };
+        give(sum);
     }
 }
 
@@ -571,7 +782,7 @@ mod tests {
         let mut cursor = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15).cursor();
         let mut series = Series::new();
         rows.iter().for_each(|row| series.add_interval(row, &mut cursor).unwrap());
-        series.finish().iter().collect()
+        series.finish()
     }
 
     #[test]
@@ -597,8 +808,8 @@ mod tests {
         (0..200_000).for_each(|call_| batch.push(queue, &call(call_ % 1_800)));
         let mut cursor = Grid::new(&Zone::utc(), IntervalLength::MINUTES_15).cursor();
         let mut series = Series::new();
-        batch.rows().iter().for_each(|row| series.add_row_of_batch(row, &mut cursor));
-        let cells: Vec<_> = series.finish().iter().collect();
+        batch.rows().iter().for_each(|row| series.sums.add_row_of_batch(row, &mut cursor, &mut series.arena));
+        let cells = series.finish();
         let counts: Vec<i64> = cells.iter().map(|cell| cell.1.offered.micros() / 1_000_000).collect();
         // 200,000 = 111 rounds of 1,800 and 200 more.
         assert_eq!(counts, [111 * 900 + 200, 111 * 900]);

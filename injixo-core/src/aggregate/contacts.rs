@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use injixo_model::{Attribution, ContactBatch, IntervalBatch, IntervalLength, Measures, QueueKey, Timestamp};
 
-use super::cells::{Cells, Series};
+use super::arena::Arena;
+use super::cells::{Cells, Sorted, Sums};
 use crate::error::{Error, ErrorKind, Result};
 use crate::zone::{Grid, GridCursor, Zone};
 
@@ -15,7 +16,8 @@ pub struct Aggregator {
     cursor: GridCursor,
     attribution: Attribution,
     index: HashMap<QueueKey, usize>,
-    series: Vec<(QueueKey, Series)>,
+    series: Vec<(QueueKey, Sums)>,
+    arena: Arena,
 }
 
 /// The intervals of any number of queues, sorted by queue and start.
@@ -49,6 +51,7 @@ impl Aggregator {
             attribution: Attribution::Started,
             index: HashMap::new(),
             series: Vec::new(),
+            arena: Arena::default(),
         }
     }
 
@@ -79,9 +82,9 @@ impl Aggregator {
         for (index, row) in batch.rows().iter().enumerate() {
             let series = &mut self.series[series[row.queue as usize]].1;
             if row.has_more() || self.attribution != Attribution::Started {
-                series.add_contact(&batch.contact(index), self.attribution, &mut self.cursor);
+                series.add_contact(&batch.contact(index), self.attribution, &mut self.cursor, &mut self.arena);
             } else {
-                series.add_row_of_batch(row, &mut self.cursor);
+                series.add_row_of_batch(row, &mut self.cursor, &mut self.arena);
             }
         }
     }
@@ -101,16 +104,18 @@ impl Aggregator {
     pub(crate) fn add_interval_rows_of(&mut self, series: &[usize], batch: &IntervalBatch) -> Result<()> {
         for (queue, row) in batch.rows() {
             let (key, series) = &mut self.series[series[*queue as usize]];
-            series.add_interval(row, &mut self.cursor).map_err(|error| error.with("queue", &*key))?;
+            let added = series.add_interval(row, &mut self.cursor, &mut self.arena);
+            added.map_err(|error| error.with("queue", &*key))?;
         }
         Ok(())
     }
 
     /// The intervals, sorted.
     pub fn finish(self) -> IntervalTable {
-        let mut series: Vec<_> = self.series.into_iter().map(|(queue, series)| (queue, series.finish())).collect();
+        let Self { grid, attribution, series, mut arena, .. } = self;
+        let mut series: Vec<_> = series.into_iter().map(|(queue, sums)| (queue, sums.finish(&mut arena))).collect();
         series.sort_by(|a, b| as_written(&a.0).cmp(&as_written(&b.0)));
-        IntervalTable { grid: self.grid, attribution: self.attribution, series }
+        IntervalTable { grid, attribution, series: frozen(series, arena) }
     }
 
     fn all_series_of(&mut self, queues: &[QueueKey]) -> Vec<usize> {
@@ -124,9 +129,14 @@ impl Aggregator {
         }
         let next = self.series.len();
         self.index.insert(queue.clone(), next);
-        self.series.push((queue.clone(), Series::new()));
+        self.series.push((queue.clone(), Sums::new()));
         next
     }
+}
+
+fn frozen(series: Vec<(QueueKey, Sorted)>, arena: Arena) -> Vec<(QueueKey, Cells)> {
+    let arena = arena.freeze();
+    series.into_iter().map(|(queue, sums)| (queue, sums.frozen(&arena))).collect()
 }
 
 /// What queues are sorted by: their identifier, then their channel as it is written.
@@ -186,8 +196,10 @@ impl IntervalTable {
         }
         let grid = Grid::new(self.grid.zone(), length);
         let mut cursor = grid.cursor();
-        let series = self.series.iter().map(|(queue, cells)| (queue.clone(), cells.rolled_up(&mut cursor))).collect();
-        Ok(Self { grid, attribution: self.attribution, series })
+        let mut arena = Arena::default();
+        let mut longer = |cells: &Cells| cells.rolled_up(&mut cursor, &mut arena);
+        let series = self.series.iter().map(|(queue, cells)| (queue.clone(), longer(cells))).collect();
+        Ok(Self { grid, attribution: self.attribution, series: frozen(series, arena) })
     }
 
     /// The sum of two tables of one grid and one attribution.
@@ -219,15 +231,17 @@ impl IntervalTable {
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let attribution = if self.attribution == other.attribution { self.attribution } else { Attribution::Mixed };
-        let mut sums: BTreeMap<_, (&QueueKey, Cells)> =
-            self.series.iter().map(|(queue, cells)| (as_written(queue), (queue, cells.clone()))).collect();
-        for (queue, cells) in &other.series {
-            let held = sums.get(&as_written(queue));
-            let sum = held.map_or_else(|| cells.clone(), |(_, held)| held.plus(cells));
-            sums.insert(as_written(queue), (queue, sum));
+        let nothing = Cells::default();
+        let mut both: BTreeMap<_, (&QueueKey, [&Cells; 2])> = BTreeMap::new();
+        for (side, table) in [self, other].into_iter().enumerate() {
+            for (queue, cells) in &table.series {
+                both.entry(as_written(queue)).or_insert((queue, [&nothing; 2])).1[side] = cells;
+            }
         }
-        let series = sums.into_values().map(|(queue, cells)| (queue.clone(), cells)).collect();
-        Ok(Self { grid: self.grid.clone(), attribution, series })
+        let mut arena = Arena::default();
+        let mut sum = |[a, b]: [&Cells; 2]| a.plus(b, &mut arena);
+        let series = both.into_values().map(|(queue, cells)| (queue.clone(), sum(cells))).collect();
+        Ok(Self { grid: self.grid.clone(), attribution, series: frozen(series, arena) })
     }
 }
 

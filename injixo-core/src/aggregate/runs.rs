@@ -1,7 +1,9 @@
 //! Sums by interval, for time-ordered input and for any other.
 
+use super::arena::{Arena, Item, List};
+
 /// The sum of one interval while it grows.
-pub(crate) trait Cell: Copy {
+pub(crate) trait Cell: Item {
     /// When the interval starts, in seconds since 1970.
     fn start(&self) -> u32;
 
@@ -27,13 +29,15 @@ pub(crate) trait Cell: Copy {
 /// order, a few of the newest cells are looked through. Where that finds nothing time and again, cells are only appended, packed if
 /// they can be; they are sorted and put together when they are many, and at the end. So no order needs a map or an allocation per
 /// fact, each fact is sorted once, and memory stays within a factor of the number of intervals.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Runs<C> {
-    cells: Vec<C>,
+    /// The newest cell, later than all others that are sorted; none while there are some that are not.
+    newest: Option<C>,
+    cells: List<C>,
     /// Of so many cells, each starts later than the one before it; of all of them while there is none out of order.
     sorted: Option<usize>,
     /// Cells in any order, their start in the upper half.
-    packed: Vec<u64>,
+    packed: List<u64>,
     merge_at: usize,
     /// How much more often looking through the newest cells was in vain than not.
     in_vain: u32,
@@ -43,110 +47,184 @@ const NEWEST: usize = 8;
 const SMALLEST_MERGE: usize = 8_192;
 /// From here on facts come in no order at all.
 const ANY_ORDER: u32 = 64;
-/// Room for so many cells is made at first.
-const FEWEST: usize = 64;
 
 impl<C: Cell> Runs<C> {
-    pub(crate) const fn new() -> Self {
-        Self { cells: Vec::new(), sorted: None, packed: Vec::new(), merge_at: SMALLEST_MERGE, in_vain: 0 }
+    pub(crate) fn new() -> Self {
+        let (cells, packed) = (List::new(), List::new());
+        Self { newest: None, cells, sorted: None, packed, merge_at: SMALLEST_MERGE, in_vain: 0 }
     }
 
     /// Adds to the sum of an interval; `false` where it does not fit: then nothing was added.
     #[inline]
     #[must_use]
-    pub(crate) fn add(&mut self, cell: C) -> bool {
-        let Some(last) = self.cells.last() else {
-            self.cells.reserve(FEWEST);
-            self.cells.push(cell);
-            return true;
-        };
-        if self.sorted.is_some() || last.start() > cell.start() {
-            return self.add_out_of_order(cell);
+    pub(crate) fn add(&mut self, cell: C, arena: &mut Arena) -> bool {
+        let Some(newest) = &mut self.newest else { return self.add_out_of_order(cell, arena) };
+        if newest.start() > cell.start() {
+            return self.add_out_of_order(cell, arena);
         }
-        let is_same = last.start() == cell.start();
-        let Some(sum) = last.joined(&cell, is_same) else { return false };
-        let kept = self.cells.len() - usize::from(is_same);
-        if kept == self.cells.capacity() {
-            // Making room may have put cells behind the last one.
-            return self.make_room() && self.add(cell);
-        }
-        self.cells.truncate(kept);
-        self.cells.push(sum);
+        let is_same = newest.start() == cell.start();
+        let Some(sum) = newest.joined(&cell, is_same) else { return false };
+        self.cells.push_if(*newest, !is_same, arena);
+        *newest = sum;
         true
     }
 
-    fn add_out_of_order(&mut self, cell: C) -> bool {
+    #[inline(never)]
+    fn add_out_of_order(&mut self, cell: C, arena: &mut Arena) -> bool {
+        if self.newest.is_none() && self.sorted.is_none() {
+            self.newest = Some(cell);
+            return true;
+        }
         if self.in_vain < ANY_ORDER {
-            let newest = self.cells.len().saturating_sub(NEWEST);
-            if let Some(sum) = self.cells[newest..].iter_mut().rev().find(|held| held.start() == cell.start()) {
+            let newest = self.cells.newest_mut(NEWEST, arena).rchunks_exact_mut(C::WORDS);
+            let mut held = newest.map(|words| (C::read(words), words));
+            if let Some((held, words)) = held.find(|(held, _)| held.start() == cell.start()) {
                 self.in_vain = self.in_vain.saturating_sub(1);
-                return sum.joined(&cell, true).map(|joined| *sum = joined).is_some();
+                return held.joined(&cell, true).map(|joined| joined.write(words)).is_some();
             }
             self.in_vain += 1;
         } else if let Some(packed) = cell.packed() {
-            if self.packed.len() == self.packed.capacity() && !self.make_room() {
+            if self.packed.is_full() && !self.make_room(arena) {
                 return false;
             }
-            self.packed.push(u64::from(cell.start()) << 32 | u64::from(packed));
+            self.packed.push(u64::from(cell.start()) << 32 | u64::from(packed), arena);
             return true;
         }
-        if self.cells.len() == self.cells.capacity() && !self.make_room() {
-            return false;
+        if self.cells.is_full() {
+            if !self.make_room(arena) {
+                return false;
+            }
+            if self.newest.is_some_and(|newest| newest.start() <= cell.start()) {
+                return self.add(cell, arena);
+            }
         }
-        self.sorted.get_or_insert(self.cells.len());
-        self.cells.push(cell);
+        if let Some(newest) = self.newest.take() {
+            self.cells.push(newest, arena);
+            self.sorted = Some(self.cells.len());
+        }
+        self.cells.push(cell, arena);
         true
     }
 
     /// The sums, one per interval, sorted by start; `Err` with all cells where two of them do not fit into one.
-    pub(crate) fn finish(mut self) -> Result<Vec<C>, Vec<C>> {
-        if self.merge() { Ok(self.cells) } else { Err(self.into_cells()) }
+    pub(crate) fn finish(mut self, arena: &mut Arena) -> Result<List<C>, Vec<C>> {
+        if !self.merge(arena) {
+            return Err(self.into_cells(arena));
+        }
+        if let Some(newest) = self.newest {
+            self.cells.push(newest, arena);
+        }
+        self.cells.close(arena);
+        Ok(self.cells)
     }
 
     /// All cells as they are, for sums of another width.
-    pub(crate) fn into_cells(mut self) -> Vec<C> {
-        self.cells.extend(self.packed.iter().filter_map(|packed| unpacked::<C>(*packed)));
-        self.cells
+    pub(crate) fn into_cells(mut self, arena: &mut Arena) -> Vec<C> {
+        let mut cells: Vec<C> = self.cells.iter(arena).chain(self.newest).collect();
+        cells.extend(self.packed.iter(arena).filter_map(unpacked::<C>));
+        self.cells.clear(arena);
+        self.packed.clear(arena);
+        cells
     }
 
     #[cold]
-    fn make_room(&mut self) -> bool {
-        let is_loose = self.sorted.is_some() || !self.packed.is_empty();
-        if is_loose && self.cells.len() + self.packed.len() >= self.merge_at {
-            if !self.merge() {
+    fn make_room(&mut self, arena: &mut Arena) -> bool {
+        let (cells, packed) = (self.cells.len(), self.packed.len());
+        if (self.sorted.is_some() || packed > 0) && cells + packed >= self.merge_at {
+            if !self.merge(arena) {
                 return false;
             }
             self.merge_at = (self.cells.len() * 2).max(SMALLEST_MERGE);
         }
-        // What is reserved and not written to takes no memory.
-        if self.cells.len() == self.cells.capacity() {
-            self.cells.reserve(self.cells.len());
-        }
-        if self.packed.len() == self.packed.capacity() && self.in_vain >= ANY_ORDER {
-            self.packed.reserve(self.packed.len().max(SMALLEST_MERGE / 2));
-        }
         true
     }
 
-    /// Puts everything in order, and what falls into one interval together.
-    fn merge(&mut self) -> bool {
+    /// Puts everything in order, and what falls into one interval together; `false` where a sum does not fit: then all is as it was.
+    fn merge(&mut self, arena: &mut Arena) -> bool {
         if let Some(sorted) = self.sorted {
-            let (held, rest) = self.cells.split_at(sorted);
-            let order = sorted_by_start(rest);
-            let Some(merged) = merged(held, order.iter().map(|index| rest[*index as usize])) else { return false };
-            self.cells = merged;
-            self.sorted = None;
+            let held = self.take_cells(arena);
+            let (before, rest) = held.split_at(sorted * C::WORDS);
+            let mut order = std::mem::take(&mut arena.keys);
+            sort_places::<C>(rest, &mut order, &mut arena.sorted);
+            let place = |key: &u64| halves(*key)[1] as usize * C::WORDS;
+            let rest = order.iter().map(|key| C::read(&rest[place(key)..place(key) + C::WORDS]));
+            let is_merged = self.put_together(before, rest, arena);
+            if is_merged {
+                self.sorted = None;
+                self.newest = self.cells.pop(arena);
+            } else {
+                self.cells.extend_from_words(&held, arena);
+            }
+            (arena.keys, arena.held) = (order, held);
+            if !is_merged {
+                return false;
+            }
         }
-        if !self.packed.is_empty() {
-            sort_packed(&mut self.packed);
-            let packed = self.packed.iter().filter_map(|packed| unpacked(*packed));
-            let Some(merged) = merged(&self.cells, packed) else { return false };
-            self.cells = merged;
-            self.packed.clear();
-        } else {
+        if self.packed.len() == 0 {
             self.in_vain /= 2;
+            return true;
         }
-        true
+        if let Some(newest) = self.newest.take() {
+            self.cells.push(newest, arena);
+        }
+        let held = self.take_cells(arena);
+        let mut packed = std::mem::take(&mut arena.keys);
+        packed.clear();
+        self.packed.words(arena).for_each(|words| packed.extend_from_slice(words));
+        self.packed.clear(arena);
+        sort_packed(&mut packed, &mut arena.sorted);
+        let is_merged = self.put_together(&held, packed.iter().filter_map(|packed| unpacked(*packed)), arena);
+        if !is_merged {
+            self.cells.extend_from_words(&held, arena);
+            self.packed.extend_from_words(&packed, arena);
+        }
+        self.newest = self.cells.pop(arena);
+        (arena.keys, arena.held) = (packed, held);
+        is_merged
+    }
+
+    /// Takes the cells out, as words; others may have their memory.
+    fn take_cells(&mut self, arena: &mut Arena) -> Vec<u64> {
+        let mut held = std::mem::take(&mut arena.held);
+        held.clear();
+        self.cells.words(arena).for_each(|words| held.extend_from_slice(words));
+        self.cells.clear(arena);
+        held
+    }
+
+    /// Fills the empty list with both, which are sorted, one cell per interval; `false` where a sum does not fit: then it stays empty.
+    fn put_together(&mut self, held: &[u64], others: impl Iterator<Item = C>, arena: &mut Arena) -> bool {
+        let mut held = held.chunks_exact(C::WORDS).map(C::read).peekable();
+        // The sum that is growing; whether a cell belongs to it can hardly be foretold.
+        let mut newest: Option<C> = None;
+        let mut add = |list: &mut List<C>, cell: C| {
+            let Some(sum) = &mut newest else {
+                newest = Some(cell);
+                return true;
+            };
+            let is_same = sum.start() == cell.start();
+            list.push_if(*sum, !is_same, arena);
+            sum.joined(&cell, is_same).map(|joined| *sum = joined).is_some()
+        };
+        for cell in others {
+            while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
+                if !add(&mut self.cells, earlier) {
+                    self.cells.clear(arena);
+                    return false;
+                }
+            }
+            if !add(&mut self.cells, cell) {
+                self.cells.clear(arena);
+                return false;
+            }
+        }
+        let is_whole = held.all(|cell| add(&mut self.cells, cell));
+        if is_whole {
+            newest.into_iter().for_each(|newest| self.cells.push(newest, arena));
+        } else {
+            self.cells.clear(arena);
+        }
+        is_whole
     }
 }
 
@@ -160,74 +238,69 @@ const fn halves(packed: u64) -> [u32; 2] {
     [(packed >> 32) as u32, packed as u32]
 }
 
-/// Two sorted lists as one, with one cell per interval; `None` where a sum does not fit.
-fn merged<C: Cell>(held: &[C], others: impl Iterator<Item = C>) -> Option<Vec<C>> {
-    // What is reserved and not written to takes no memory.
-    let mut merged: Vec<C> = Vec::with_capacity(held.len() + others.size_hint().1.unwrap_or(0));
-    let mut held = held.iter().peekable();
-    for cell in others {
-        while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
-            merged.push(*earlier);
-        }
-        let Some(last) = merged.last() else {
-            merged.push(cell);
-            continue;
-        };
-        let is_same = last.start() == cell.start();
-        let sum = last.joined(&cell, is_same)?;
-        merged.truncate(merged.len() - usize::from(is_same));
-        merged.push(sum);
-    }
-    merged.extend(held);
-    Some(merged)
-}
-
 /// So many bits of a key are sorted by in one pass.
 const DIGIT: u32 = 9;
 const DIGITS: usize = 1 << DIGIT;
 /// Fewer cells are sorted by comparing.
 const FEW: usize = 256;
 
-/// Intervals almost always start a multiple of a quarter of an hour apart; the zone may cut one at any second. The first start, and in
-/// which unit all others lie behind it.
-fn unit_of(mut starts: impl Iterator<Item = u32> + Clone) -> (u32, u32) {
-    let first = starts.clone().min().unwrap_or(0);
-    (first, if starts.all(|start| (start - first).is_multiple_of(900)) { 900 } else { 1 })
+/// Intervals almost always start a multiple of a quarter of an hour apart; the zone may cut one at any second. How starts become small
+/// numbers in the same order.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    first: u32,
+    is_quarter: bool,
 }
 
-/// The places of cells in the order of their starts; of equal starts in that of their places.
-fn sorted_by_start<C: Cell>(cells: &[C]) -> Vec<u32> {
-    let (first, unit) = unit_of(cells.iter().map(Cell::start));
-    // Memory ends long before places do.
-    let place = |index: usize| u64::try_from(index).unwrap_or(u64::MAX);
-    let key = |cell: &C| u64::from((cell.start() - first) / unit) << 32;
-    let mut keys: Vec<u64> = cells.iter().enumerate().map(|(index, cell)| key(cell) | place(index)).collect();
-    sort_by_upper_half(&mut keys);
-    keys.into_iter().map(|key| halves(key)[1]).collect()
+impl Unit {
+    fn of(starts: impl Iterator<Item = u32> + Clone) -> Self {
+        let first = starts.clone().min().unwrap_or(0);
+        Self { first, is_quarter: starts.fold(true, |all, start| all & (start - first).is_multiple_of(900)) }
+    }
+
+    #[inline]
+    fn number(self, start: u32) -> u32 {
+        if self.is_quarter { (start - self.first) / 900 } else { start - self.first }
+    }
+
+    #[inline]
+    fn start(self, number: u32) -> u32 {
+        self.first + if self.is_quarter { number * 900 } else { number }
+    }
+}
+
+/// Fills `places` with the places of cells in the lower halves, in the order of their starts; of equal starts in that of their places.
+fn sort_places<C: Cell>(cells: &[u64], places: &mut Vec<u64>, scratch: &mut Vec<u64>) {
+    let starts = cells.chunks_exact(C::WORDS).map(|words| C::read(words).start());
+    let unit = Unit::of(starts.clone());
+    places.clear();
+    places.extend((0_u64..).zip(starts).map(|(place, start)| u64::from(unit.number(start)) << 32 | place));
+    sort_by_upper_half(places, scratch);
 }
 
 /// Sorts packed cells by their start.
-fn sort_packed(packed: &mut Vec<u64>) {
-    let (first, unit) = unit_of(packed.iter().map(|packed| halves(*packed)[0]));
+fn sort_packed(packed: &mut Vec<u64>, scratch: &mut Vec<u64>) {
+    let unit = Unit::of(packed.iter().map(|packed| halves(*packed)[0]));
     let of = |[start, rest]: [u32; 2]| u64::from(start) << 32 | u64::from(rest);
     packed.iter_mut().for_each(|packed| {
         let [start, rest] = halves(*packed);
-        *packed = of([(start - first) / unit, rest]);
+        *packed = of([unit.number(start), rest]);
     });
-    sort_by_upper_half(packed);
+    sort_by_upper_half(packed, scratch);
     packed.iter_mut().for_each(|packed| {
-        let [key, rest] = halves(*packed);
-        *packed = of([key * unit + first, rest]);
+        let [number, rest] = halves(*packed);
+        *packed = of([unit.start(number), rest]);
     });
 }
 
 /// Sorts by the upper half, digit by digit from the lowest; equal ones stay in their order.
-fn sort_by_upper_half(keys: &mut Vec<u64>) {
+fn sort_by_upper_half(keys: &mut Vec<u64>, scratch: &mut Vec<u64>) {
     if keys.len() < FEW {
         keys.sort_by_key(|key| key >> 32);
         return;
     }
-    let mut sorted = vec![0; keys.len()];
+    scratch.clear();
+    scratch.resize(keys.len(), 0);
     let bits = u64::BITS - keys.iter().fold(0, |all, key| all | key).leading_zeros();
     for shift in (32..bits).step_by(DIGIT as usize) {
         let digit = |key: u64| usize::try_from(key >> shift).unwrap_or(0) % DIGITS;
@@ -239,10 +312,10 @@ fn sort_by_upper_half(keys: &mut Vec<u64>) {
         }
         for &key in &*keys {
             let at = &mut next[digit(key)];
-            sorted[*at as usize] = key;
+            scratch[*at as usize] = key;
             *at += 1;
         }
-        std::mem::swap(keys, &mut sorted);
+        std::mem::swap(keys, scratch);
     }
 }
 
@@ -256,6 +329,18 @@ mod tests {
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     struct Sum(u32, u64);
+
+    impl Item for Sum {
+        const WORDS: usize = 2;
+
+        fn write(&self, words: &mut [u64]) {
+            words.copy_from_slice(&[u64::from(self.0), self.1]);
+        }
+
+        fn read(words: &[u64]) -> Self {
+            Self(u32::try_from(words[0]).unwrap(), words[1])
+        }
+    }
 
     impl Cell for Sum {
         fn start(&self) -> u32 {
@@ -278,11 +363,11 @@ mod tests {
     }
 
     fn summed(facts: &[(u32, u64)]) -> Vec<Sum> {
-        let mut runs = Runs::new();
+        let (mut runs, mut arena) = (Runs::new(), Arena::default());
         for &(start, value) in facts {
-            assert!(runs.add(Sum(start, value)));
+            assert!(runs.add(Sum(start, value), &mut arena));
         }
-        runs.finish().unwrap()
+        runs.finish(&mut arena).unwrap().iter(&arena).collect()
     }
 
     fn naive(facts: &[(u32, u64)]) -> Vec<Sum> {
@@ -326,27 +411,52 @@ mod tests {
 
     #[test]
     fn memory_stays_within_a_factor_of_the_intervals() {
-        let mut runs = Runs::new();
+        let (mut runs, mut arena) = (Runs::new(), Arena::default());
         for step in 0..200_000_u32 {
-            assert!(runs.add(Sum(step.wrapping_mul(2_654_435_761) % 500 * 900, 1)));
+            assert!(runs.add(Sum(step.wrapping_mul(2_654_435_761) % 500 * 900, 1), &mut arena));
         }
-        let (cells, packed) = (runs.cells.capacity(), runs.packed.capacity());
-        assert!(cells + packed <= 4 * SMALLEST_MERGE, "{cells} {packed}");
-        assert_eq!(runs.finish().unwrap().len(), 500);
+        assert!(arena.words() <= 8 * SMALLEST_MERGE, "{}", arena.words());
+        assert_eq!(runs.finish(&mut arena).unwrap().len(), 500);
     }
 
     #[test]
     fn a_sum_that_does_not_fit_is_told_and_nothing_is_lost() {
-        let mut runs = Runs::new();
+        let (mut runs, mut arena) = (Runs::new(), Arena::default());
         for start in [900, 0, 1_800, 0, 900] {
-            assert!(runs.add(Sum(start, 400_000)));
+            assert!(runs.add(Sum(start, 400_000), &mut arena));
         }
         // The cells of 0 are too far apart to be put together at once.
         for start in (2_700..20_000).step_by(900) {
-            assert!(runs.add(Sum(start, 1)));
+            assert!(runs.add(Sum(start, 1), &mut arena));
         }
-        assert!(runs.add(Sum(0, 400_000)));
-        let cells = runs.finish().unwrap_err();
+        assert!(runs.add(Sum(0, 400_000), &mut arena));
+        let cells = runs.finish(&mut arena).unwrap_err();
         assert_eq!(cells.iter().filter(|cell| cell.0 == 0).map(|cell| cell.1).sum::<u64>(), 1_200_000);
+    }
+
+    proptest! {
+        /// Whatever does not fit, when nothing more fits all that was added is there.
+        #[test]
+        fn nothing_is_lost_where_sums_do_not_fit(
+            facts in prop::collection::vec((0..400_u32, 0..60_000_u64), 0..30_000),
+            base in 0..1_000_u32,
+        ) {
+            let (mut runs, mut arena) = (Runs::new(), Arena::default());
+            let mut expected = BTreeMap::new();
+            for &(start, value) in &facts {
+                let start = base + start * 900;
+                if !runs.add(Sum(start, value), &mut arena) {
+                    break;
+                }
+                *expected.entry(start).or_insert(0) += value;
+            }
+            let cells = match runs.finish(&mut arena) {
+                Ok(list) => list.iter(&arena).collect(),
+                Err(cells) => cells,
+            };
+            let mut found = BTreeMap::new();
+            cells.iter().for_each(|cell| *found.entry(cell.0).or_insert(0) += cell.1);
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn cells<'f, F: Counted>(
     for fact in facts {
         fact.count(&mut series, &mut cursor)?;
     }
-    Ok(series.finish().iter().collect())
+    Ok(series.finish())
 }
 
 /// How sorted intervals differ.

@@ -263,7 +263,7 @@ impl IntervalReader {
             }
             from = to + 1;
         }
-        Ok(series.finish().iter().collect())
+        Ok(series.finish())
     }
 
     /// The days whose facts may count in the window.
