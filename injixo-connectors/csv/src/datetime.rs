@@ -672,24 +672,33 @@ fn spreadsheet(value: &[u8], role: Role) -> Result<Parsed, DateError> {
 
 /// Days since 1970-01-01.
 pub(crate) fn days(year: i32, month: i32, day: i32) -> Result<i32, DateError> {
-    const BEFORE_MONTH: [i32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    /// Days before each month and in it, outside leap years.
+    const MONTHS: [(i32, i32); 12] = [
+        (0, 31),
+        (31, 28),
+        (59, 31),
+        (90, 30),
+        (120, 31),
+        (151, 30),
+        (181, 31),
+        (212, 31),
+        (243, 30),
+        (273, 31),
+        (304, 30),
+        (334, 31),
+    ];
+    let index = usize::try_from(month - 1).unwrap_or(usize::MAX);
+    let Some(&(before_month, length)) = MONTHS.get(index) else { return Err(DateError::Impossible) };
+    // Where dates come in no order, a month is hard to foretell: nothing branches on it.
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return Err(DateError::Impossible),
-    };
-    if day < 1 || day > length {
+    if day < 1 || day > length + i32::from(leap & (month == 2)) {
         return Err(DateError::Impossible);
     }
     if !(1970..2100).contains(&year) {
         return Err(DateError::OutOfRange);
     }
     // From 1970 to 2099 every fourth year is a leap year, the year 2000 included; 1972 was the first.
-    let leap_days = (year - 1969) / 4 + i32::from(leap && month > 2);
-    let before_month = usize::try_from(month - 1).map_or(0, |index| BEFORE_MONTH[index]);
+    let leap_days = (year - 1969) / 4 + i32::from(leap & (month > 2));
     Ok((year - 1970) * 365 + leap_days + before_month + day - 1)
 }
 

@@ -63,12 +63,13 @@ enum Slab {
     Pages(memmap2::MmapMut),
 }
 
-/// The length of the first and of the largest slab, in words.
+/// The length of the first slab in words; each next one is twice as long.
 const SMALLEST_SLAB: usize = 128;
-const LARGEST_SLAB: usize = 1 << 19;
-/// From here on slabs are mapped.
-#[cfg(target_os = "linux")]
+/// Behind one of this length come large ones.
+const LARGE_AFTER: usize = 1 << 14;
+/// The length of the first large slab, which is that of a large page, and of the largest.
 const LARGE: usize = 1 << 18;
+const LARGEST: usize = 1 << 19;
 /// The length of the first and of the largest block of a list, in words.
 const SMALLEST_BLOCK: usize = 32;
 const LARGEST_BLOCK: usize = 2_048;
@@ -114,7 +115,8 @@ impl Arena {
         }
         let room = self.slabs.last().map_or(0, |slab| slab.words().len());
         if room - self.used < len {
-            self.slabs.push(Slab::new((room * 2).clamp(SMALLEST_SLAB, LARGEST_SLAB).max(len)));
+            let next = if room < LARGE_AFTER { (room * 2).max(SMALLEST_SLAB) } else { (room * 2).clamp(LARGE, LARGEST) };
+            self.slabs.push(Slab::new(next.max(len)));
             self.used = 0;
         }
         let block = Block { slab: self.slabs.len() - 1, from: self.used, len };

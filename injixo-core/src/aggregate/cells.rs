@@ -70,10 +70,20 @@ impl Cell for Plain {
 
     #[inline]
     fn unpacked(start: u32, packed: u32) -> Option<Self> {
-        let bit = |place: u32| packed >> place & 1;
-        Some(Self::new(start, [bit(0), bit(1), bit(2), 1], packed >> 3))
+        Some(Self { counts: COUNTS[(packed & 7) as usize], times: two(start, packed >> 3) })
     }
 }
+
+/// The counts of a packed cell by its three bits.
+const COUNTS: [u64; 8] = {
+    let mut counts = [0; 8];
+    let mut bits = 0_u64;
+    while bits < 8 {
+        counts[bits as usize] = 1 << 48 | (bits >> 2) << 32 | (bits >> 1 & 1) << 16 | bits & 1;
+        bits += 1;
+    }
+    counts
+};
 
 impl Plain {
     /// Of a start; offered, handled, measured and facts; and a handle time.

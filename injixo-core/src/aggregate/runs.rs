@@ -44,7 +44,7 @@ pub(crate) struct Runs<C> {
 }
 
 const NEWEST: usize = 8;
-const SMALLEST_MERGE: usize = 8_192;
+const SMALLEST_MERGE: usize = 16_384;
 /// From here on facts come in no order at all.
 const ANY_ORDER: u32 = 64;
 
@@ -134,7 +134,7 @@ impl<C: Cell> Runs<C> {
             if !self.merge(arena) {
                 return false;
             }
-            self.merge_at = (self.cells.len() * 2).max(SMALLEST_MERGE);
+            self.merge_at = (self.cells.len() * 4).max(SMALLEST_MERGE);
         }
         true
     }
@@ -172,10 +172,14 @@ impl<C: Cell> Runs<C> {
         packed.clear();
         self.packed.words(arena).for_each(|words| packed.extend_from_slice(words));
         self.packed.clear(arena);
-        sort_packed(&mut packed, &mut arena.sorted);
-        let is_merged = self.put_together(&held, packed.iter().filter_map(|packed| unpacked(*packed)), arena);
+        let unit = Unit::of(packed.iter().map(|packed| halves(*packed)[0]));
+        packed.iter_mut().for_each(|packed| *packed = unit.numbered(*packed));
+        sort_by_upper_half(&mut packed, &mut arena.sorted);
+        let others = packed.iter().filter_map(|packed| unpacked(unit.started(*packed)));
+        let is_merged = self.put_together(&held, others, arena);
         if !is_merged {
             self.cells.extend_from_words(&held, arena);
+            packed.iter_mut().for_each(|packed| *packed = unit.started(*packed));
             self.packed.extend_from_words(&packed, arena);
         }
         self.newest = self.cells.pop(arena);
@@ -194,37 +198,56 @@ impl<C: Cell> Runs<C> {
 
     /// Fills the empty list with both, which are sorted, one cell per interval; `false` where a sum does not fit: then it stays empty.
     fn put_together(&mut self, held: &[u64], others: impl Iterator<Item = C>, arena: &mut Arena) -> bool {
-        let mut held = held.chunks_exact(C::WORDS).map(C::read).peekable();
-        // The sum that is growing; whether a cell belongs to it can hardly be foretold.
-        let mut newest: Option<C> = None;
-        let mut add = |list: &mut List<C>, cell: C| {
-            let Some(sum) = &mut newest else {
-                newest = Some(cell);
-                return true;
-            };
-            let is_same = sum.start() == cell.start();
-            list.push_if(*sum, !is_same, arena);
-            sum.joined(&cell, is_same).map(|joined| *sum = joined).is_some()
-        };
-        for cell in others {
-            while let Some(earlier) = held.next_if(|held| held.start() <= cell.start()) {
-                if !add(&mut self.cells, earlier) {
-                    self.cells.clear(arena);
-                    return false;
-                }
+        let mut held = held.chunks_exact(C::WORDS).map(C::read);
+        let mut in_order = InOrder { earlier: held.next(), held, other: None, others };
+        in_order.other = in_order.others.next();
+        let Some(mut sum) = in_order.next() else { return true };
+        // Whether a cell belongs to the sum that is growing can hardly be foretold, so that nothing branches on it.
+        let (mut some, mut at) = ([0; SOME], 0);
+        for cell in in_order {
+            if at + C::WORDS > SOME {
+                self.cells.extend_from_words(&some[..at], arena);
+                at = 0;
             }
-            if !add(&mut self.cells, cell) {
+            let is_same = sum.start() == cell.start();
+            sum.write(&mut some[at..at + C::WORDS]);
+            at += C::WORDS * usize::from(!is_same);
+            let Some(joined) = sum.joined(&cell, is_same) else {
                 self.cells.clear(arena);
                 return false;
+            };
+            sum = joined;
+        }
+        self.cells.extend_from_words(&some[..at], arena);
+        self.cells.push(sum, arena);
+        true
+    }
+}
+
+/// So many words go to a list at once.
+const SOME: usize = 480;
+
+/// Two sorted lists of cells as one.
+struct InOrder<C, H, O> {
+    earlier: Option<C>,
+    held: H,
+    other: Option<C>,
+    others: O,
+}
+
+impl<C: Cell, H: Iterator<Item = C>, O: Iterator<Item = C>> Iterator for InOrder<C, H, O> {
+    type Item = C;
+
+    #[inline]
+    fn next(&mut self) -> Option<C> {
+        let is_earlier = |held: &C| self.other.is_none_or(|other| held.start() <= other.start());
+        match self.earlier.filter(is_earlier) {
+            Some(held) => {
+                self.earlier = self.held.next();
+                Some(held)
             }
+            None => std::mem::replace(&mut self.other, self.others.next()),
         }
-        let is_whole = held.all(|cell| add(&mut self.cells, cell));
-        if is_whole {
-            newest.into_iter().for_each(|newest| self.cells.push(newest, arena));
-        } else {
-            self.cells.clear(arena);
-        }
-        is_whole
     }
 }
 
@@ -263,9 +286,19 @@ impl Unit {
         if self.is_quarter { (start - self.first) / 900 } else { start - self.first }
     }
 
+    /// A packed cell with the number of its start.
     #[inline]
-    fn start(self, number: u32) -> u32 {
-        self.first + if self.is_quarter { number * 900 } else { number }
+    fn numbered(self, packed: u64) -> u64 {
+        let [start, rest] = halves(packed);
+        u64::from(self.number(start)) << 32 | u64::from(rest)
+    }
+
+    /// The same with the start again.
+    #[inline]
+    fn started(self, packed: u64) -> u64 {
+        let [number, rest] = halves(packed);
+        let start = self.first + if self.is_quarter { number * 900 } else { number };
+        u64::from(start) << 32 | u64::from(rest)
     }
 }
 
@@ -276,21 +309,6 @@ fn sort_places<C: Cell>(cells: &[u64], places: &mut Vec<u64>, scratch: &mut Vec<
     places.clear();
     places.extend((0_u64..).zip(starts).map(|(place, start)| u64::from(unit.number(start)) << 32 | place));
     sort_by_upper_half(places, scratch);
-}
-
-/// Sorts packed cells by their start.
-fn sort_packed(packed: &mut Vec<u64>, scratch: &mut Vec<u64>) {
-    let unit = Unit::of(packed.iter().map(|packed| halves(*packed)[0]));
-    let of = |[start, rest]: [u32; 2]| u64::from(start) << 32 | u64::from(rest);
-    packed.iter_mut().for_each(|packed| {
-        let [start, rest] = halves(*packed);
-        *packed = of([unit.number(start), rest]);
-    });
-    sort_by_upper_half(packed, scratch);
-    packed.iter_mut().for_each(|packed| {
-        let [number, rest] = halves(*packed);
-        *packed = of([unit.start(number), rest]);
-    });
 }
 
 /// Sorts by the upper half, digit by digit from the lowest; equal ones stay in their order.

@@ -115,9 +115,9 @@ struct Plain {
 }
 
 /// So many stretches are remembered, one for each [`STRETCH`] of time and then from the beginning again.
-const STRETCHES: usize = 128;
-/// Two to the power of so many milliseconds, 25 days.
-const STRETCH: u32 = 31;
+const STRETCHES: usize = 512;
+/// Two to the power of so many milliseconds, six days.
+const STRETCH: u32 = 29;
 
 /// How far the rows have come in a repeated stretch of local time.
 #[derive(Debug, Clone, Copy)]
