@@ -29,6 +29,19 @@ impl Item for u64 {
     }
 }
 
+/// Two halves of a word.
+#[inline]
+pub(super) const fn two(upper: u32, lower: u32) -> u64 {
+    (upper as u64) << 32 | lower as u64
+}
+
+/// The halves of a word, the upper one first.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+pub(super) const fn both(word: u64) -> [u32; 2] {
+    [(word >> 32) as u32, word as u32]
+}
+
 /// Gives blocks of words to lists.
 ///
 /// Fresh memory costs as much as the work that fills it: the first touch of a page of four kibibytes takes as long as adding up a
@@ -153,12 +166,13 @@ pub(crate) struct Frozen {
 impl Frozen {
     /// A list of the arena.
     pub(crate) fn pieces<T: Item>(&self, list: &List<T>) -> Pieces<T> {
-        let pieces = list.blocks().map(|block| Piece {
-            slab: Arc::clone(&self.slabs[block.slab]),
-            from: block.from,
-            to: block.from + block.len,
+        let mut len = 0;
+        let pieces = list.blocks().map(|block| {
+            let (from, to) = (block.from, block.from + block.len);
+            len += block.len / T::WORDS;
+            Piece { slab: Arc::clone(&self.slabs[block.slab]), from, to, end: len }
         });
-        Pieces { pieces: pieces.collect(), len: list.len(), items: PhantomData }
+        Pieces { pieces: pieces.collect(), len, items: PhantomData }
     }
 }
 
@@ -310,6 +324,8 @@ struct Piece {
     /// Words of the slab.
     from: usize,
     to: usize,
+    /// How many items there are up to its end.
+    end: usize,
 }
 
 impl Piece {
@@ -335,6 +351,17 @@ impl<T: Item> Pieces<T> {
         Iter { pieces: self.pieces.iter(), words: &[], left: self.len, items: PhantomData }
     }
 
+    /// The items from one on.
+    pub(crate) fn iter_from(&self, first: usize) -> Iter<'_, T> {
+        let place = self.pieces.partition_point(|piece| piece.end <= first);
+        let Some(piece) = self.pieces.get(place) else {
+            return Iter { pieces: [].iter(), words: &[], left: 0, items: PhantomData };
+        };
+        let words = piece.words();
+        let words = &words[words.len() - (piece.end - first) * T::WORDS..];
+        Iter { pieces: self.pieces[place + 1..].iter(), words, left: self.len - first, items: PhantomData }
+    }
+
     /// The items as words, those that lie together together.
     pub(crate) fn words(&self) -> impl Iterator<Item = &[u64]> {
         self.pieces.iter().map(Piece::words)
@@ -354,6 +381,7 @@ impl<T: Item> Pieces<T> {
         self.pieces.retain_mut(|piece| {
             let kept = len.min((piece.to - piece.from) / T::WORDS);
             piece.to = piece.from + kept * T::WORDS;
+            piece.end = piece.end.min(self.len);
             len -= kept;
             kept > 0
         });
@@ -364,14 +392,15 @@ impl<T: Item> Pieces<T> {
         if let Some(first) = self.pieces.first_mut() {
             first.from += T::WORDS;
             self.len -= 1;
+            self.pieces.iter_mut().for_each(|piece| piece.end -= 1);
         }
         self.pieces.retain(|piece| piece.from < piece.to);
     }
 
     /// The same with the items of another list behind its own, where they are.
     pub(crate) fn followed_by(mut self, other: Self) -> Self {
+        self.pieces.extend(other.pieces.into_iter().map(|piece| Piece { end: self.len + piece.end, ..piece }));
         self.len += other.len;
-        self.pieces.extend(other.pieces);
         self
     }
 }
@@ -515,6 +544,11 @@ mod tests {
             expected.extend(vector);
             prop_assert_eq!(&whole.iter().collect::<Vec<_>>(), &expected);
             prop_assert_eq!(whole.len(), expected.len());
+            for first in [0, 1, 31, 32, cut, expected.len() / 2, expected.len()] {
+                let first = first.min(expected.len());
+                prop_assert_eq!(whole.iter_from(first).len(), expected.len() - first);
+                prop_assert_eq!(whole.iter_from(first).collect::<Vec<_>>(), &expected[first..]);
+            }
         }
         Ok(())
     }

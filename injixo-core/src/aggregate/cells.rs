@@ -2,7 +2,7 @@
 
 use injixo_model::{Attribution, Contact, ContactRow, IntervalRow, Measures, Millis, Quantity, Timed, Timestamp};
 
-use super::arena::{self, Arena, Frozen, Item, List, Pieces};
+use super::arena::{self, Arena, Frozen, Item, List, Pieces, both, two};
 use super::runs::{Cell, Runs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::zone::{GridCursor, Stretch};
@@ -220,18 +220,6 @@ impl Item for Core {
             measured: number(4),
         }
     }
-}
-
-/// Two halves of a word.
-#[inline]
-const fn two(upper: u32, lower: u32) -> u64 {
-    (upper as u64) << 32 | lower as u64
-}
-
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
-const fn both(word: u64) -> [u32; 2] {
-    [(word >> 32) as u32, word as u32]
 }
 
 impl Cell for Core {

@@ -1,6 +1,6 @@
 //! Sums by interval, for time-ordered input and for any other.
 
-use super::arena::{Arena, Item, List};
+use super::arena::{Arena, Item, List, both, two};
 
 /// The sum of one interval while it grows.
 pub(crate) trait Cell: Item {
@@ -87,7 +87,7 @@ impl<C: Cell> Runs<C> {
             if self.packed.is_full() && !self.make_room(arena) {
                 return false;
             }
-            self.packed.push(u64::from(cell.start()) << 32 | u64::from(packed), arena);
+            self.packed.push(two(cell.start(), packed), arena);
             return true;
         }
         if self.cells.is_full() {
@@ -146,7 +146,7 @@ impl<C: Cell> Runs<C> {
             let (before, rest) = held.split_at(sorted * C::WORDS);
             let mut order = std::mem::take(&mut arena.keys);
             sort_places::<C>(rest, &mut order, &mut arena.sorted);
-            let place = |key: &u64| halves(*key)[1] as usize * C::WORDS;
+            let place = |key: &u64| both(*key)[1] as usize * C::WORDS;
             let rest = order.iter().map(|key| C::read(&rest[place(key)..place(key) + C::WORDS]));
             let is_merged = self.put_together(before, rest, arena);
             if is_merged {
@@ -172,7 +172,7 @@ impl<C: Cell> Runs<C> {
         packed.clear();
         self.packed.words(arena).for_each(|words| packed.extend_from_slice(words));
         self.packed.clear(arena);
-        let unit = Unit::of(packed.iter().map(|packed| halves(*packed)[0]));
+        let unit = Unit::of(packed.iter().map(|packed| both(*packed)[0]));
         packed.iter_mut().for_each(|packed| *packed = unit.numbered(*packed));
         sort_by_upper_half(&mut packed, &mut arena.sorted);
         let others = packed.iter().filter_map(|packed| unpacked(unit.started(*packed)));
@@ -252,13 +252,8 @@ impl<C: Cell, H: Iterator<Item = C>, O: Iterator<Item = C>> Iterator for InOrder
 }
 
 fn unpacked<C: Cell>(packed: u64) -> Option<C> {
-    let [start, rest] = halves(packed);
+    let [start, rest] = both(packed);
     C::unpacked(start, rest)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
-const fn halves(packed: u64) -> [u32; 2] {
-    [(packed >> 32) as u32, packed as u32]
 }
 
 /// So many bits of a key are sorted by in one pass.
@@ -289,16 +284,16 @@ impl Unit {
     /// A packed cell with the number of its start.
     #[inline]
     fn numbered(self, packed: u64) -> u64 {
-        let [start, rest] = halves(packed);
-        u64::from(self.number(start)) << 32 | u64::from(rest)
+        let [start, rest] = both(packed);
+        two(self.number(start), rest)
     }
 
     /// The same with the start again.
     #[inline]
     fn started(self, packed: u64) -> u64 {
-        let [number, rest] = halves(packed);
+        let [number, rest] = both(packed);
         let start = self.first + if self.is_quarter { number * 900 } else { number };
-        u64::from(start) << 32 | u64::from(rest)
+        two(start, rest)
     }
 }
 

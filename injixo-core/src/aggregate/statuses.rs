@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use injixo_model::{Millis, Span, StatusBatch, Timestamp};
 
+use super::arena::{Arena, Item, List, Pieces, both, two};
 use super::overlap::{Ended, FOREVER, ended, stretches, timeline};
 use crate::zone::{Grid, GridCursor};
 
@@ -71,11 +72,27 @@ pub fn status_times(
 pub struct StatusAggregator {
     agents: Names,
     statuses: Names,
-    spans: Vec<Vec<Packed>>,
+    arena: Arena,
+    /// By agent.
+    spans: Vec<List<Packed>>,
     /// The ends that do not fit into a packed span.
     ends: Vec<Option<Timestamp>>,
+    /// What was said before all that.
+    before: Vec<Said>,
     /// Where the agents and statuses of the batches that were added last stand, as far as they were looked up.
     known: (Vec<u32>, Vec<u32>),
+    threads: usize,
+}
+
+/// Spans that were collected elsewhere.
+#[derive(Debug)]
+struct Said {
+    /// By agent, as far as they were known.
+    spans: Vec<Pieces<Packed>>,
+    /// What its statuses are called here.
+    statuses: Vec<u32>,
+    /// Where the first of its ends stands here.
+    ends: u32,
 }
 
 /// A span in half the room.
@@ -85,6 +102,21 @@ struct Packed {
     status: u32,
     /// How long it lasts in milliseconds; from [`ELSEWHERE`] on, the place of its end among the `ends`.
     lasts: u32,
+}
+
+impl Item for Packed {
+    const WORDS: usize = 2;
+
+    #[inline]
+    fn write(&self, words: &mut [u64]) {
+        words.copy_from_slice(&[self.start.millis().cast_unsigned(), two(self.status, self.lasts)]);
+    }
+
+    #[inline]
+    fn read(words: &[u64]) -> Self {
+        let [status, lasts] = both(words[1]);
+        Self { start: Timestamp::from_millis(words[0].cast_signed()), status, lasts }
+    }
 }
 
 /// Spans of up to 24 days hold their end themselves.
@@ -127,13 +159,20 @@ pub struct AgentSpans {
 /// How long agents were in which status, by interval.
 #[derive(Debug, Clone, Default)]
 pub struct StatusTable {
-    /// Sorted by name, with the place behind the last of their runs.
-    agents: Vec<(String, usize)>,
+    /// Of successive agents.
+    parts: Vec<Part>,
     /// Sorted by name.
     statuses: Vec<String>,
+}
+
+/// What one thread found.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    /// Sorted by name, with the place behind the last of their runs.
+    agents: Vec<(String, usize)>,
     /// The statuses of the agents, with the place behind the last of their cells.
     runs: Vec<(u32, usize)>,
-    cells: Vec<Cell>,
+    cells: Pieces<Cell>,
     /// Milliseconds that do not fit into a cell, by its place.
     large: BTreeMap<usize, u64>,
 }
@@ -144,6 +183,21 @@ struct Cell {
     start: u32,
     /// [`u32::MAX`] where they are among the large ones.
     millis: u32,
+}
+
+impl Item for Cell {
+    const WORDS: usize = 1;
+
+    #[inline]
+    fn write(&self, words: &mut [u64]) {
+        words[0] = two(self.start, self.millis);
+    }
+
+    #[inline]
+    fn read(words: &[u64]) -> Self {
+        let [start, millis] = both(words[0]);
+        Self { start, millis }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -186,11 +240,52 @@ impl StatusAggregator {
         let (agents, statuses) = &mut self.known;
         self.agents.look_up(batch.agents(), agents);
         self.statuses.look_up(batch.statuses(), statuses);
-        self.spans.resize_with(self.agents.names.len(), Vec::new);
+        self.spans.resize_with(self.agents.names.len(), List::new);
         for (agent, span) in batch.rows() {
             let packed = Packed::new(span.start, statuses[span.status as usize], span.end, &mut self.ends);
-            self.spans[agents[*agent as usize] as usize].push(packed);
+            self.spans[agents[*agent as usize] as usize].push(packed, &mut self.arena);
         }
+    }
+
+    /// The same with the work of [`times`](Self::times) on so many threads.
+    #[must_use]
+    pub fn on_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// The spans of both, those of `other` said later.
+    #[must_use]
+    pub fn plus(mut self, mut other: Self) -> Self {
+        self.freeze();
+        other.freeze();
+        let agents: Vec<u32> = other.agents.names.iter().map(|name| self.agents.index_of(name)).collect();
+        let statuses: Vec<u32> = other.statuses.names.iter().map(|name| self.statuses.index_of(name)).collect();
+        let ends = self.ends.len();
+        self.ends.append(&mut other.ends);
+        for said in other.before {
+            let mut spans = vec![Pieces::default(); self.agents.names.len()];
+            for (agent, pieces) in agents.iter().zip(said.spans) {
+                spans[*agent as usize] = pieces;
+            }
+            self.before.push(Said {
+                spans,
+                statuses: said.statuses.iter().map(|status| statuses[*status as usize]).collect(),
+                ends: said.ends + u32::try_from(ends).unwrap_or(0),
+            });
+        }
+        self
+    }
+
+    /// Lays what was collected to what was said before.
+    fn freeze(&mut self) {
+        let arena = std::mem::take(&mut self.arena).freeze();
+        let spans = std::mem::take(&mut self.spans);
+        self.before.push(Said {
+            spans: spans.iter().map(|list| arena.pieces(list)).collect(),
+            statuses: (0..).take(self.statuses.names.len()).collect(),
+            ends: 0,
+        });
     }
 
     /// How many agents were named.
@@ -199,41 +294,65 @@ impl StatusAggregator {
     }
 
     /// The agents sorted by name with their spans, and the names of the statuses.
-    pub fn finish(self) -> (Vec<AgentSpans>, Vec<String>) {
-        let agents = self.agents.names.into_iter().zip(self.spans);
-        let mut agents: Vec<AgentSpans> = agents
-            .map(|(agent, spans)| {
-                let mut spans: Vec<Span> = spans.iter().map(|span| span.span(&self.ends)).collect();
+    pub fn finish(mut self) -> (Vec<AgentSpans>, Vec<String>) {
+        self.freeze();
+        let mut packed = Vec::new();
+        let mut agents: Vec<AgentSpans> = (0..)
+            .zip(&self.agents.names)
+            .map(|(agent, name)| {
+                self.collect(agent, &mut packed);
+                let mut spans: Vec<Span> = packed.iter().map(|span| span.span(&self.ends)).collect();
                 crate::facts::Fact::settle(&mut spans);
-                AgentSpans { agent, spans }
+                AgentSpans { agent: name.clone(), spans }
             })
             .collect();
         agents.sort_by(|a, b| a.agent.cmp(&b.agent));
         (agents, self.statuses.names)
     }
 
+    /// The spans of an agent in the order in which they were said.
+    fn collect(&self, agent: usize, spans: &mut Vec<Packed>) {
+        spans.clear();
+        for said in &self.before {
+            let Some(pieces) = said.spans.get(agent) else { continue };
+            spans.extend(pieces.iter().map(|span| Packed {
+                status: said.statuses[span.status as usize],
+                lasts: if span.lasts < ELSEWHERE { span.lasts } else { span.lasts + said.ends },
+                ..span
+            }));
+        }
+    }
+
     /// How long the agents were in which status, by interval: what [`status_times`] says of each.
     pub fn times(
-        self,
+        mut self,
         grid: &Grid,
         overlap: Overlap,
         until: Option<Timestamp>,
         counts: impl Fn(&str) -> bool,
     ) -> StatusTable {
-        let mut ranks: Vec<u32> = (0..).take(self.statuses.names.len()).collect();
-        ranks.sort_by(|a, b| self.statuses.names[*a as usize].cmp(&self.statuses.names[*b as usize]));
-        let mut splitter = Splitter {
-            until,
-            cursor: grid.cursor(),
-            counts: self.statuses.names.iter().map(|name| counts(name)).collect(),
-            by_status: vec![Vec::new(); ranks.len()],
+        self.freeze();
+        let names = &self.statuses.names;
+        let mut ranks: Vec<u32> = (0..).take(names.len()).collect();
+        ranks.sort_by(|a, b| names[*a as usize].cmp(&names[*b as usize]));
+        let counts: Vec<bool> = names.iter().map(|name| counts(name)).collect();
+        let mut agents: Vec<(&str, usize)> = self.agents.names.iter().map(String::as_str).zip(0..).collect();
+        agents.sort_unstable();
+        let part = |agents: &[(&str, usize)]| {
+            let cursor = grid.cursor();
+            let by_status = vec![Vec::new(); ranks.len()];
+            self.part(agents, &ranks, overlap, Splitter { until, cursor, counts: counts.clone(), by_status })
         };
-        let mut agents: Vec<(String, Vec<Packed>)> = self.agents.names.into_iter().zip(self.spans).collect();
-        agents.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut table = StatusTable::default();
-        // What is reserved and not written to takes no memory.
-        table.cells.reserve(agents.iter().map(|(_, spans)| spans.len()).sum::<usize>() * 3);
-        for (agent, mut spans) in agents {
+        let parts = in_threads(&agents, self.threads, part);
+        StatusTable { parts, statuses: ranks.iter().map(|status| names[*status as usize].clone()).collect() }
+    }
+
+    /// The times of some agents.
+    fn part(&self, agents: &[(&str, usize)], ranks: &[u32], overlap: Overlap, mut splitter: Splitter) -> Part {
+        let (mut part, mut cells, mut arena) = (Part::default(), Cells::new(), Arena::default());
+        let mut spans = Vec::new();
+        for (name, agent) in agents {
+            self.collect(*agent, &mut spans);
             spans.sort_by_key(|span| span.start);
             // Where two spans start at once, which of them counts is settled as everywhere.
             let are_settled = spans.is_sorted_by(|a, b| a.start < b.start);
@@ -247,13 +366,42 @@ impl StatusAggregator {
                 all = if overlap == Overlap::Both { ended(&all) } else { timeline(&all) };
                 all.iter().for_each(|span| splitter.add(span.start, span.status, span.end));
             }
-            for (rank, status) in (0..).zip(&ranks) {
-                splitter.take(*status, rank, &mut table);
+            for (rank, status) in (0..).zip(ranks) {
+                if splitter.take(*status, &mut cells, &mut part.large, &mut arena) {
+                    part.runs.push((rank, cells.len));
+                }
             }
-            table.agents.push((agent, table.runs.len()));
+            part.agents.push(((*name).to_owned(), part.runs.len()));
         }
-        table.statuses = ranks.iter().map(|status| self.statuses.names[*status as usize].clone()).collect();
-        table
+        cells.list.close(&mut arena);
+        part.cells = arena.freeze().pieces(&cells.list);
+        part
+    }
+}
+
+/// What `work` says of equal shares, in their order, each on a thread of its own but the first.
+fn in_threads<S: Sync, T: Send>(all: &[S], threads: usize, work: impl Fn(&[S]) -> T + Sync) -> Vec<T> {
+    let (first, others) = all.split_at(all.len().div_ceil(threads.max(1)));
+    std::thread::scope(|scope| {
+        let work = &work;
+        let others = others.chunks(first.len().max(1)).map(|share| scope.spawn(move || work(share)));
+        let others: Vec<_> = others.collect();
+        let said = |thread: std::thread::ScopedJoinHandle<'_, T>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        std::iter::once(work(first)).chain(others.into_iter().map(said)).collect()
+    })
+}
+
+/// Cells that grow, and their number.
+struct Cells {
+    list: List<Cell>,
+    len: usize,
+}
+
+impl Cells {
+    fn new() -> Self {
+        Self { list: List::new(), len: 0 }
     }
 }
 
@@ -345,11 +493,11 @@ impl Splitter {
         }
     }
 
-    /// Moves the pieces of a status to the table, one of each interval, sorted by start.
-    fn take(&mut self, status: u32, rank: u32, table: &mut StatusTable) {
+    /// Moves the pieces of a status to the cells, one of each interval, sorted by start; `false` where there is none.
+    fn take(&mut self, status: u32, cells: &mut Cells, large: &mut BTreeMap<usize, u64>, arena: &mut Arena) -> bool {
         let pieces = &mut self.by_status[status as usize];
         if pieces.is_empty() {
-            return;
+            return false;
         }
         if !pieces.is_sorted_by(|a, b| a.0 < b.0) {
             pieces.sort_unstable();
@@ -361,15 +509,15 @@ impl Splitter {
                 is_same
             });
         }
-        let StatusTable { cells, large, runs, .. } = table;
         for (start, millis) in pieces.drain(..) {
             let small = u32::try_from(millis).unwrap_or(u32::MAX);
             if small == u32::MAX {
-                large.insert(cells.len(), millis);
+                large.insert(cells.len, millis);
             }
-            cells.push(Cell { start, millis: small });
+            cells.list.push(Cell { start, millis: small }, arena);
+            cells.len += 1;
         }
-        runs.push((rank, cells.len()));
+        true
     }
 }
 
@@ -381,23 +529,12 @@ fn seconds(start: Timestamp) -> u32 {
 impl StatusTable {
     /// The agents, sorted by name, with their time sorted by status and start.
     pub fn agents(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = StatusTime>)> {
-        let mut next = 0;
-        self.agents.iter().map(move |(agent, end)| {
-            let runs = std::mem::replace(&mut next, *end)..*end;
-            (agent.as_str(), runs.flat_map(|run| self.run(run)))
-        })
-    }
-
-    /// The time of one agent in one status.
-    fn run(&self, run: usize) -> impl Iterator<Item = StatusTime> {
-        let (status, end) = self.runs[run];
-        let from = run.checked_sub(1).map_or(0, |before| self.runs[before].1);
-        (from..end).map(move |place| {
-            let Cell { start, millis } = self.cells[place];
-            let millis =
-                if millis == u32::MAX { self.large.get(&place).copied() } else { None }.unwrap_or(millis.into());
-            let (start, time) = (Timestamp::from_secs(start.into()), Millis::new(millis.cast_signed()));
-            StatusTime { status, start, time }
+        self.parts.iter().flat_map(|part| {
+            let mut next = 0;
+            part.agents.iter().map(move |(agent, end)| {
+                let runs = std::mem::replace(&mut next, *end)..*end;
+                (agent.as_str(), runs.flat_map(|run| part.run(run)))
+            })
         })
     }
 
@@ -408,12 +545,26 @@ impl StatusTable {
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.cells.len()
+        self.parts.iter().map(|part| part.cells.len()).sum()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.len() == 0
+    }
+}
+
+impl Part {
+    /// The time of one agent in one status.
+    fn run(&self, run: usize) -> impl Iterator<Item = StatusTime> {
+        let (status, end) = self.runs[run];
+        let from = run.checked_sub(1).map_or(0, |before| self.runs[before].1);
+        (from..end).zip(self.cells.iter_from(from)).map(move |(place, Cell { start, millis })| {
+            let millis =
+                if millis == u32::MAX { self.large.get(&place).copied() } else { None }.unwrap_or(millis.into());
+            let (start, time) = (Timestamp::from_secs(start.into()), Millis::new(millis.cast_signed()));
+            StatusTime { status, start, time }
+        })
     }
 }
 
@@ -529,6 +680,7 @@ mod tests {
             is_both: bool,
             until in prop::option::of(0..3_000_i64),
             cut in 0..60_usize,
+            threads in 1..4_usize,
         ) {
             let overlap = if is_both { Overlap::Both } else { Overlap::Shortest };
             // Across a clock change of half an hour, at which intervals of an hour are cut.
@@ -537,8 +689,8 @@ mod tests {
             let zone = Zone::new("Australia/Lord_Howe").unwrap();
             let grid = Grid::new(&zone, if is_both { IntervalLength::MINUTES_60 } else { IntervalLength::MINUTES_15 });
             let until = until.map(at);
-            let collect = || {
-                let mut aggregator = StatusAggregator::new();
+            let collect = |is_apart: bool| {
+                let mut aggregator = StatusAggregator::new().on_threads(threads);
                 for part in [&rows[..cut.min(rows.len())], &rows[cut.min(rows.len())..]] {
                     let mut batch = StatusBatch::new();
                     for &(agent, status, start, lasted) in part {
@@ -555,11 +707,18 @@ mod tests {
                         };
                         batch.push(agent, Span { start: at(start), status, end: lasted.map(|lasted| at(start + lasted)) });
                     }
-                    aggregator.add(&batch);
+                    if is_apart {
+                        let mut other = StatusAggregator::new();
+                        other.add(&batch);
+                        aggregator = aggregator.plus(other);
+                    } else {
+                        aggregator.add(&batch);
+                    }
                 }
                 aggregator
             };
-            let (agents, statuses) = collect().finish();
+            let (agents, statuses) = collect(false).finish();
+            prop_assert_eq!(&collect(true).finish(), &(agents.clone(), statuses.clone()));
             let mut expected = Vec::new();
             for AgentSpans { agent, spans } in agents {
                 let times = status_times(&spans, &grid, overlap, until, |status| statuses[status as usize] != "off");
@@ -570,7 +729,7 @@ mod tests {
                 times.sort();
                 expected.extend(times);
             }
-            let table = collect().times(&grid, overlap, until, |status| status != "off");
+            let table = collect(cut % 2 == 0).times(&grid, overlap, until, |status| status != "off");
             let found: Vec<_> = table
                 .agents()
                 .flat_map(|(agent, times)| {
