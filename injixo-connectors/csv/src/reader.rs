@@ -1,15 +1,16 @@
 //! One file to facts: bytes, records, plan, rows; bad rows are rejected by line, good rows next to them arrive.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
-use injixo_core::connector::RowWriter;
+use injixo_core::connector::{PartEnd, RowWriter};
 use injixo_core::model::{
     Channel, Contact, IntervalLength, IntervalRow, Measures, Millis, Quantity, RejectedRow, Rule, Span, Timed,
     Timestamp,
 };
-use injixo_core::zone::{Grid, GridCursor, LocalTime, Resolver};
+use injixo_core::zone::{FoldPolicy, Grid, GridCursor, LocalTime, Resolver};
 use injixo_core::{Error, ErrorKind, Result};
 use memchr::memmem::Finder;
 
@@ -118,53 +119,147 @@ pub(crate) async fn read_by(
     way: Way,
     out: &mut RowWriter<'_>,
 ) -> Result<()> {
-    let separator = schema.encoding.encode(&schema.separator).unwrap_or_else(|| b";".to_vec());
-    let mut records = Records::new(input, &separator).map_err(|error| unreadable(&error))?;
+    let skip = Skip::new(schema);
+    let (records, header) = begin(schema, input, &skip)?;
+    #[cfg(feature = "sql-mapping")]
+    if let Some(query) = &schema.sql {
+        let (mut records, reject) = (records, Reject { name, schema });
+        return crate::mapped::read(schema, query, &header, &mut records, &skip, &reject, out).await;
+    }
+    let mut reading = Reading { name, schema, skip, header, way, total };
+    reading.rows(records, 0..u64::MAX, out).await.map(drop)
+}
+
+/// Where a file may be cut for so many threads: behind ends of lines, which may be within quotes. Nowhere if its rows must be read in
+/// order, or are few.
+pub(crate) fn cuts(schema: &Schema, path: &Path, parts: usize) -> Result<Vec<u64>> {
+    let needs_order = schema.fold == FoldPolicy::InOrder || matches!(schema.data, Data::Intervals(_));
+    if needs_order || schema.sql.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut file = File::open(path).map_err(|error| unreadable(&error))?;
+    let length = file.metadata().map_err(|error| unreadable(&error))?.len();
+    let line_end = Records::new(&file, b";").map_err(|error| unreadable(&error))?.line_end();
+    let mut cuts = Vec::new();
+    let mut block = vec![0; CUT_WITHIN];
+    let parts = (parts as u64).min(length / LEAST_PART);
+    for part in 1..parts {
+        let from = length / parts * part;
+        file.seek(SeekFrom::Start(from)).map_err(|error| unreadable(&error))?;
+        let count = file.read(&mut block).map_err(|error| unreadable(&error))?;
+        if let Some(end) = memchr::memchr(line_end, &block[..count]) {
+            cuts.push(from + end as u64 + 1);
+        }
+    }
+    Ok(cuts)
+}
+
+/// Shorter parts are not worth a thread.
+const LEAST_PART: u64 = if cfg!(test) { 16 } else { 1 << 19 };
+/// The end of a line is looked for in so many bytes.
+const CUT_WITHIN: usize = 64 << 10;
+
+/// Reads the rows of a file that begin in a part of it.
+pub(crate) async fn read_part(
+    schema: &Schema,
+    name: &str,
+    path: &Path,
+    part: Range<u64>,
+    out: &mut RowWriter<'_>,
+) -> Result<PartEnd> {
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let total = file.metadata().map_err(|error| unreadable(&error))?.len();
+    let skip = Skip::new(schema);
+    let (mut records, header) = begin(schema, &file, &skip)?;
+    if part.start > 0 {
+        (&file).seek(SeekFrom::Start(part.start)).map_err(|error| unreadable(&error))?;
+        records = records.from_place(part.start, &file).map_err(|error| unreadable(&error))?;
+    }
+    Reading { name, schema, skip, header, way: Way::Plain, total }.rows(records, part, out).await
+}
+
+/// The records behind the header, and the header.
+fn begin<R: Read>(schema: &Schema, input: R, skip: &Skip) -> Result<(Records<R>, Header)> {
+    let mut records = Records::new(input, &separator(schema)).map_err(|error| unreadable(&error))?;
     check_text(records.peek())?;
     let bom = bom_len(records.peek());
     records.skip_bytes(bom);
     for _ in 0..schema.skip_first_rows {
         records.skip_line().map_err(|error| unreadable(&error))?;
     }
-    let skip = Skip::new(schema);
-    let reject = Reject { name, schema };
-    let header = header(schema, &mut records, &skip)?;
+    let header = header(schema, &mut records, skip)?;
     if header.len() == 0 {
         return Err(Error::new(ErrorKind::DataInvalid, "the file is empty: expected a header and rows"));
     }
-    #[cfg(feature = "sql-mapping")]
-    if let Some(query) = &schema.sql {
-        return crate::mapped::read(schema, query, &header, &mut records, &skip, &reject, out).await;
-    }
-    let plan = Plan::new(schema, &header)?;
-    let plain = match way {
-        Way::Plain => Plain::new(&plan, header.len(), &separator, records.line_end()),
-        #[cfg(any(test, fuzzing))]
-        Way::General => None,
-    };
-    let mut rows = Rows::new(schema, plan, plain);
-    loop {
-        let mut left = ROWS_AT_ONCE;
-        while left > 0 {
-            let (bytes, lines) = rows.read_plain(records.peek(), left, &skip, out);
-            records.skip_lines(bytes, u64::from(lines));
-            left -= lines;
-            if left == 0 {
-                break;
+    Ok((records, header))
+}
+
+fn separator(schema: &Schema) -> Vec<u8> {
+    schema.encoding.encode(&schema.separator).unwrap_or_else(|| b";".to_vec())
+}
+
+/// How the rows behind the header are read.
+struct Reading<'a> {
+    name: &'a str,
+    schema: &'a Schema,
+    skip: Skip,
+    header: Header,
+    way: Way,
+    /// How many bytes the file has.
+    total: u64,
+}
+
+impl Reading<'_> {
+    /// Writes the rows that begin in `part`.
+    async fn rows<R: Read + Send>(
+        &mut self,
+        mut records: Records<R>,
+        part: Range<u64>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<PartEnd> {
+        let Self { name, schema, skip, header, way, total } = self;
+        let reject = Reject { name, schema };
+        let plan = Plan::new(schema, header)?;
+        let plain = match way {
+            Way::Plain => Plain::new(&plan, header.len(), &separator(schema), records.line_end()),
+            #[cfg(any(test, fuzzing))]
+            Way::General => None,
+        };
+        let mut rows = Rows::new(schema, plan, plain);
+        let mut is_over = false;
+        while !is_over {
+            let mut left = ROWS_AT_ONCE;
+            while left > 0 {
+                let in_part = usize::try_from(part.end.saturating_sub(records.consumed())).unwrap_or(usize::MAX);
+                let ahead = records.peek();
+                let (bytes, lines) = rows.read_plain(&ahead[..ahead.len().min(in_part)], left, skip, out);
+                records.skip_lines(bytes, u64::from(lines));
+                left -= lines;
+                if left == 0 {
+                    break;
+                }
+                is_over = records.consumed() >= part.end;
+                let next = if is_over { None } else { records.next().map_err(|error| unreadable(&error))? };
+                let Some(next) = next else {
+                    is_over = true;
+                    break;
+                };
+                if let Some(record) = usable(next, header.len(), skip, &reject, out)?
+                    && let Err(refused) = rows.read(&record, out)
+                {
+                    reject.refused(&refused, record.line, out)?;
+                }
+                left -= 1;
+                is_over = records.consumed() >= part.end;
+                if is_over {
+                    break;
+                }
             }
-            let Some(next) = records.next().map_err(|error| unreadable(&error))? else {
-                out.progress(records.consumed(), total);
-                return rows.finish(out);
-            };
-            if let Some(record) = usable(next, header.len(), &skip, &reject, out)?
-                && let Err(refused) = rows.read(&record, out)
-            {
-                reject.refused(&refused, record.line, out)?;
-            }
-            left -= 1;
+            out.progress(records.consumed().saturating_sub(part.start), *total);
+            out.flush().await?;
         }
-        out.progress(records.consumed(), total);
-        out.flush().await?;
+        rows.finish(out)?;
+        Ok(PartEnd { next: records.consumed(), lines: records.lines() })
     }
 }
 
@@ -327,6 +422,7 @@ struct Rows {
     encoding: crate::encoding::Encoding,
     resolver: Resolver,
     scratch: Vec<u8>,
+    other_scratch: Vec<u8>,
     known: Known,
     /// By name, then by channel: the queue, or why its rows are rejected.
     queues: Vec<Queues>,
@@ -345,6 +441,7 @@ impl Rows {
             encoding: schema.encoding,
             resolver: Resolver::new(&schema.zone, schema.gap, schema.fold),
             scratch: Vec::new(),
+            other_scratch: Vec::new(),
             known: Known::default(),
             queues: Vec::new(),
             spacing,
@@ -450,14 +547,12 @@ impl Rows {
                         (start, lasted.map(|lasted| start.after(lasted)))
                     }
                 };
-                let status = {
-                    let bytes = named(activity, record, scratch)?;
-                    known(bytes, &mut self.known.activities, *encoding, |name| out.status(name))
-                        .ok_or_else(|| activity.refuse(Rule::Encoding, bytes))?
-                };
-                let bytes = named(&plan.name, record, scratch)?;
-                let agent = known(bytes, &mut self.known.names, *encoding, |name| out.agent(name))
-                    .ok_or_else(|| plan.name.refuse(Rule::Encoding, bytes))?;
+                // A row that is rejected names nobody.
+                let activity = readable(activity, record, scratch, &self.known.activities, *encoding)?;
+                let name = readable(&plan.name, record, &mut self.other_scratch, &self.known.names, *encoding)?;
+                let status = known(activity, &mut self.known.activities, *encoding, |name| out.status(name));
+                let agent = known(name, &mut self.known.names, *encoding, |name| out.agent(name));
+                let (Some(status), Some(agent)) = (status, agent) else { return Ok(()) };
                 out.span(agent, Span { start, status, end });
             }
         }
@@ -501,6 +596,19 @@ fn named<'s>(
         Some(bytes) if bytes.trim_ascii().is_empty() => Err(column.refuse(Rule::Required, b"")),
         Some(bytes) => Ok(bytes),
     }
+}
+
+/// The same of a name that is known or can be read.
+fn readable<'s, V: Copy>(
+    column: &'s crate::plan::Column,
+    record: &Record<'s>,
+    scratch: &'s mut Vec<u8>,
+    names: &Names<V>,
+    encoding: crate::encoding::Encoding,
+) -> Result<&'s [u8], Refused> {
+    let bytes = named(column, record, scratch)?;
+    let is_readable = names.get(bytes).is_some() || encoding.decode(bytes).is_some();
+    if is_readable { Ok(bytes) } else { Err(column.refuse(Rule::Encoding, bytes)) }
 }
 
 /// What stands for a name; `None` where its bytes are not valid.
@@ -631,6 +739,7 @@ fn common_divisor(a: i64, b: i64) -> i64 {
 mod tests {
     use std::fmt::Write as _;
 
+    use injixo_core::aggregate::AgentSpans;
     use injixo_core::connector::{Context, RowSink};
     use injixo_core::model::{ContactBatch, IntervalBatch, StatusBatch};
     use proptest::prelude::*;
@@ -809,6 +918,80 @@ mod tests {
         }
     }
 
+    /// What so many threads say of a file: the table or the spans, what was rejected, and the report or the error.
+    fn by_threads(schema: &Schema, text: &[u8], threads: usize) -> (Vec<String>, Vec<RejectedRow>, String) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, text).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (mut rejected, mut read) = (Vec::new(), Vec::new());
+        let (csv, cx) = (crate::Csv::new(schema.clone()), Context::default().on_threads(threads));
+        let reject = |row: &RejectedRow| rejected.push(row.clone());
+        let report = if matches!(schema.data, Data::Statuses) {
+            let told = runtime.block_on(injixo_core::read_file_statuses(&csv, file.path(), &cx, reject));
+            told.map(|(spans, report)| {
+                let (agents, statuses) = spans.finish();
+                let named = |span: &Span| format!("{} {span:?}", statuses[span.status as usize]);
+                let line = |agent: &AgentSpans| {
+                    let spans: Vec<String> = agent.spans.iter().map(named).collect();
+                    format!("{} {spans:?}", agent.agent)
+                };
+                read.extend(agents.iter().map(line));
+                report
+            })
+        } else {
+            let told = runtime.block_on(injixo_core::read_file_intervals(&csv, file.path(), &cx, reject));
+            told.map(|(table, report)| {
+                read.extend(table.rows().map(|row| format!("{row:?}")));
+                report
+            })
+        };
+        let name = file.path().file_name().unwrap().to_string_lossy().into_owned();
+        let told = match report {
+            Ok(mut report) => {
+                report.elapsed = std::time::Duration::ZERO;
+                format!("{report:?}")
+            }
+            Err(error) => error.to_string(),
+        };
+        rejected.iter_mut().for_each(|row| row.source = row.source.replace(&name, "FILE"));
+        (read, rejected, told.replace(&name, "FILE"))
+    }
+
+    /// Rows whose quoted queue holds what looks like rows, so that files are cut in the middle of a row.
+    #[test]
+    fn a_cut_within_quotes_is_taken_back() {
+        let schema: Schema = format!("{HEAD}{COLUMNS}").parse().unwrap();
+        let row = |minute: u32| format!("Sales;2024-05-01 10:{minute:02};1;5\n");
+        for (before, inside, behind) in [(0, 40, 0), (3, 30, 9), (9, 9, 1), (1, 200, 1), (0, 0, 30)] {
+            let many = |count: u32| (0..count).map(|at| row(at % 60)).collect::<String>();
+            let text = format!(
+                "Queue;When;Handled;Duration\n{}\"{}\";2024-05-01 11:00;1;7\n{}no;row\n{}",
+                many(before),
+                many(inside),
+                many(behind),
+                row(3)
+            );
+            let whole = by_threads(&schema, text.as_bytes(), 1);
+            assert_eq!(whole.1.len(), 1 + usize::from(inside == 0), "{:?}", whole.1);
+            for threads in 2..9 {
+                assert_eq!(by_threads(&schema, text.as_bytes(), threads), whole, "{threads}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_rejected_rows_than_a_part_keeps_are_all_told() {
+        let schema: Schema = format!("{HEAD}{COLUMNS}").parse().unwrap();
+        let mut text = "Queue;When;Handled;Duration\nSales;2024-05-01 10:00;1;5\n".to_owned();
+        (0..25_000).for_each(|at| {
+            let _ = writeln!(text, "Sales;{at};1;5");
+        });
+        let (_, rejected, report) = by_threads(&schema, text.as_bytes(), 2);
+        let lines: Vec<u64> = rejected.iter().map(|row| row.line).collect();
+        assert_eq!(lines, (3..25_003).collect::<Vec<u64>>());
+        assert!(report.contains("rejected: 25000"), "{report}");
+    }
+
     #[test]
     fn a_file_without_header_has_letters() {
         let schema = "data = 'agent-status'\ntime_zone = 'UTC'\nadd_header_row = true\n[columns]\nagent = 'B'
@@ -984,6 +1167,8 @@ mod tests {
             // Cut off anywhere, the rest still says the same.
             let cut = &text.as_bytes()[..text.len() - text.len().min(drip % 97)];
             prop_assert_eq!(outcome_by(&schema, cut, Way::Plain), outcome_by(&schema, cut, Way::General));
+            let whole = by_threads(&schema, text.as_bytes(), 1);
+            prop_assert_eq!(by_threads(&schema, text.as_bytes(), 2 + drip % 7), whole);
         }
 
         #[test]
@@ -1006,6 +1191,8 @@ mod tests {
             let text = file(rows, &["Agent", "Activity", "Start", "End"], &order, how);
             let plain = outcome_by(&schema, text.as_bytes(), Way::Plain);
             prop_assert_eq!(plain, outcome_by(&schema, text.as_bytes(), Way::General));
+            let whole = by_threads(&schema, text.as_bytes(), 1);
+            prop_assert_eq!(by_threads(&schema, text.as_bytes(), 2 + text.len() % 5), whole);
         }
     }
 }

@@ -81,6 +81,13 @@ impl<R: Read> Records<R> {
         Ok(records)
     }
 
+    /// Reads on from the record that begins at a place of the input, to which `input` was moved.
+    pub(crate) fn from_place(self, place: u64, input: R) -> io::Result<Self> {
+        let mut records = Self { input, at: 0, filled: 0, is_at_end: false, line: 1, consumed: place, ..self };
+        records.fill()?;
+        Ok(records)
+    }
+
     /// What was read ahead: the beginning of the input before the first record is asked for.
     pub(crate) fn peek(&self) -> &[u8] {
         &self.buffer[self.at..self.filled]
@@ -121,7 +128,12 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// How many bytes were handed out or left out.
+    /// How many lines were handed out or left out.
+    pub(crate) fn lines(&self) -> u64 {
+        self.line - 1
+    }
+
+    /// How many bytes were handed out or left out, those before the place that was begun at included.
     pub(crate) fn consumed(&self) -> u64 {
         self.consumed
     }
@@ -140,7 +152,10 @@ impl<R: Read> Records<R> {
                     return Ok(Some(Next::Record(Record { raw, line, fields: &self.fields })));
                 }
                 Scan::OpenQuote => {
-                    let found = memchr(self.line_end, self.peek());
+                    let found = memchr(self.line_end, self.window().0);
+                    if found.is_none() && !self.window().1 {
+                        return self.too_long().map(Some);
+                    }
                     let end = found.unwrap_or(self.peek().len());
                     let (start, line) = (self.at, self.line);
                     self.advance(end + usize::from(found.is_some()), 1);
@@ -193,10 +208,18 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
+    /// Where the next record must lie, whatever else was read ahead, and whether the input ends there.
+    fn window(&self) -> (&[u8], bool) {
+        let bytes = self.peek();
+        (&bytes[..bytes.len().min(LONGEST)], self.is_at_end && bytes.len() <= LONGEST)
+    }
+
     /// Finds the fields of the record at the front of the buffer.
     fn scan(&mut self) -> Scan {
         self.fields.clear();
-        let bytes = &self.buffer[self.at..self.filled];
+        // As `window` says, without borrowing all of `self`.
+        let is_at_end = self.is_at_end && self.filled - self.at <= LONGEST;
+        let bytes = &self.buffer[self.at..self.filled.min(self.at + LONGEST)];
         if bytes.is_empty() {
             return Scan::More;
         }
@@ -205,12 +228,12 @@ impl<R: Read> Records<R> {
         loop {
             let is_quoted = bytes.get(at) == Some(&b'"');
             if is_quoted {
-                match closing_quote(bytes, at, &self.separator, self.line_end, self.is_at_end) {
+                match closing_quote(bytes, at, &self.separator, self.line_end, is_at_end) {
                     Quote::Closed { after, breaks } => {
                         at = after;
                         lines += breaks;
                     }
-                    Quote::More if self.is_at_end || bytes.len() >= LONGEST => return Scan::OpenQuote,
+                    Quote::More if is_at_end || bytes.len() >= LONGEST => return Scan::OpenQuote,
                     Quote::More => return Scan::More,
                     Quote::Broken => return Scan::OpenQuote,
                 }
@@ -228,10 +251,12 @@ impl<R: Read> Records<R> {
                     from = end + self.separator.len();
                     at = from;
                 }
-                Some(end) if bytes.len() - end <= rest.len() && !self.is_at_end => return Scan::More,
+                Some(end) if bytes.len() - end <= rest.len() && !is_at_end => {
+                    return if bytes.len() >= LONGEST { Scan::TooLong } else { Scan::More };
+                }
                 // The first byte of a separator of several bytes, but not the separator.
                 Some(end) => at = end + 1,
-                None if self.is_at_end => {
+                None if is_at_end => {
                     let has_return = self.line_end == b'\n' && bytes.len() > from && bytes.ends_with(b"\r");
                     let text_end = bytes.len() - usize::from(has_return);
                     push(&mut self.fields, from..text_end, is_quoted);

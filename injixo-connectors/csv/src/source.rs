@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use injixo_core::connector::{
-    CheckReport, Connector, ConnectorFactory, ConnectorInfo, Context, Delivery, DeliverySource, Form, RowWriter,
+    CheckReport, Connector, ConnectorFactory, ConnectorInfo, Context, Delivery, DeliverySource, Form, PartEnd,
+    RowWriter,
 };
 use injixo_core::model::{Attribution, Millis, Timestamp};
 use injixo_core::zone::Zone;
@@ -159,6 +161,21 @@ impl DeliverySource for Files {
 
     async fn read(&self, _cx: &Context, delivery: &Delivery, out: &mut RowWriter<'_>) -> Result<()> {
         reader::read_file(&self.schema, &delivery.name, &delivery.location, &delivery.key, out).await
+    }
+
+    async fn cuts(&self, _cx: &Context, delivery: &Delivery, parts: usize) -> Result<Vec<u64>> {
+        // A checksum is that of the whole.
+        if delivery.key.is_empty() { reader::cuts(&self.schema, &delivery.location, parts) } else { Ok(Vec::new()) }
+    }
+
+    async fn read_part(
+        &self,
+        _cx: &Context,
+        delivery: &Delivery,
+        part: Range<u64>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<PartEnd> {
+        reader::read_part(&self.schema, &delivery.name, &delivery.location, part, out).await
     }
 }
 

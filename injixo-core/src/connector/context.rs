@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use injixo_model::{Millis, Timestamp};
 
@@ -14,6 +14,7 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     permits: Arc<dyn Permitter>,
     watcher: Option<Arc<Watcher>>,
+    threads: usize,
 }
 
 /// The longest wait for a permit within a read: those of a minute come within it.
@@ -44,7 +45,7 @@ impl Default for Context {
 impl Context {
     /// A context with that clock, watched by nobody.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, permits: Arc::new(LocalPermits::default()), watcher: None }
+        Self { clock, permits: Arc::new(LocalPermits::default()), watcher: None, threads: 1 }
     }
 
     /// The same, with permits from elsewhere.
@@ -58,6 +59,17 @@ impl Context {
     pub fn watched_by(mut self, watcher: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         self.watcher = Some(Arc::new(watcher));
         self
+    }
+
+    /// The same, with up to so many threads for one file that is read without a store, and for what is made of it.
+    #[must_use]
+    pub fn on_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// The present instant.
@@ -101,6 +113,24 @@ impl Context {
     /// When it cannot be told; pass the error on.
     pub async fn hold_off(&self, budget: &Budget, length: Millis) -> Result<()> {
         self.permits.hold_off(budget, length, self.now()).await
+    }
+
+    /// As many contexts for parts of one read, whose watcher sees their sum.
+    pub(crate) fn for_parts(&self, parts: usize) -> Vec<Self> {
+        let Some(watcher) = &self.watcher else { return vec![self.clone(); parts] };
+        let sums = Arc::new(Mutex::new(vec![Progress::default(); parts]));
+        let part = |index: usize| {
+            let (watcher, sums) = (Arc::clone(watcher), Arc::clone(&sums));
+            self.clone().watched_by(move |progress| {
+                let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+                sums[index] = *progress;
+                let sum = |of: fn(&Progress) -> u64| sums.iter().map(of).sum();
+                let total = sums.iter().map(|part| part.total).max().unwrap_or(0);
+                let (rows, rejected, done) = (sum(|part| part.rows), sum(|part| part.rejected), sum(|part| part.done));
+                watcher(&Progress { rows, rejected, done, total });
+            })
+        };
+        (0..parts).map(part).collect()
     }
 
     pub(crate) fn report(&self, progress: &Progress) {

@@ -13,6 +13,7 @@ mod registry;
 mod writer;
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub use self::live::{AgentNow, ChangeSource, Changed, LiveSource, LiveWriter};
 pub(crate) use self::permits::{Credential, Permit, Permitter, Reader};
 pub use self::registry::{ConnectorFactory, Registry};
 pub use self::writer::{ContactDraft, ContactWriter, Counts, RowSink, RowWriter, StatusWriter};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::zone::Zone;
 
 /// A configured connection to one external system. Travels as `Arc<dyn Connector>`.
@@ -198,6 +199,43 @@ pub trait DeliverySource: Debug + Send + Sync + 'static {
     ///
     /// When it cannot be read, or cannot carry the data at all. Single bad rows are no error: they are rejected.
     async fn read(&self, cx: &Context, delivery: &Delivery, out: &mut RowWriter<'_>) -> Result<()>;
+
+    /// Where a delivery may be cut so that up to `parts` threads [read](Self::read_part) it, in rising order. Each place is a guess: it
+    /// holds if the part before it ends there. None where all of it must be read in order.
+    ///
+    /// # Errors
+    ///
+    /// When the delivery cannot be read.
+    async fn cuts(&self, _cx: &Context, _delivery: &Delivery, _parts: usize) -> Result<Vec<u64>> {
+        Ok(Vec::new())
+    }
+
+    /// Reads the rows that begin from one place to before another one, `u64::MAX` being the end; a row begins at the first place, or
+    /// the delivery does. Rejected rows count their lines from there. Parts that follow each other give what a read of the whole
+    /// gives.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read).
+    async fn read_part(
+        &self,
+        _cx: &Context,
+        delivery: &Delivery,
+        _part: Range<u64>,
+        _out: &mut RowWriter<'_>,
+    ) -> Result<PartEnd> {
+        let message = "the source reads its deliveries as a whole";
+        Err(Error::new(ErrorKind::Unsupported, message).with("delivery", &delivery.name))
+    }
+}
+
+/// Where a part of a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartEnd {
+    /// Where the next row begins.
+    pub next: u64,
+    /// How many lines the part had.
+    pub lines: u64,
 }
 
 /// Something that arrived on its own.

@@ -8,10 +8,11 @@ use injixo_model::{
     Attribution, ContactBatch, IntervalBatch, IntervalLength, QueueKey, RejectedRow, StatusBatch, Window,
 };
 
+use super::parts::{Collect, Read, Sink, read_delivery};
 use super::window::{Ended, WindowSource, how_it_ended, nothing_good, read};
-use super::{ImportReport, Rejections, wrong_kind};
+use super::{ImportReport, Rejections};
 use crate::aggregate::{Aggregator, IntervalTable, StatusAggregator};
-use crate::connector::{Connector, Context, Counts, Delivery, DeliverySource, Form, RowSink, RowWriter, Stream};
+use crate::connector::{Connector, Context, Counts, Delivery, DeliverySource, Form, Stream};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The intervals of one window of contact data, read without a store, and what came of the rows; each rejected row is shown to
@@ -40,18 +41,15 @@ pub async fn read_intervals(
         Form::IntervalRows { length, attribution } => (length, attribution),
         Form::Contacts | Form::Statuses => (IntervalLength::MINUTES_15, Attribution::Started),
     };
-    let mut sums = Sums {
-        aggregator: Aggregator::new(length, &zone).attribution(attribution),
-        series: Vec::new(),
-        rejections: Rejections::new(rejected),
-    };
+    let mut rejections = Rejections::new(rejected);
+    let mut sums = Sink::shown(Sums::new(Aggregator::new(length, &zone).attribution(attribution)), &mut rejections);
     let (outcome, counts, warnings) = read(&WindowSource::Contacts(source), window, &zone, &mut sums, cx).await?;
     let window = match how_it_ended(&outcome, window) {
         Ended::Complete(window) => window,
         Ended::Truncated => return Err(truncated(window)),
         Ended::NotYet => return Err(not_yet(window)),
     };
-    let Sums { aggregator, series, rejections } = sums;
+    let Sums { aggregator, series } = sums.collected;
     if counts.good == 0 && counts.rejected > 0 {
         return Err(nothing_good(&rejections, window));
     }
@@ -85,6 +83,9 @@ pub(crate) fn not_yet(window: Window) -> Error {
 /// Intervals are a quarter of an hour long and follow the wall clock of the connector's zone. The file stands for itself: what other
 /// files say about the same time is for a store to settle. Memory is needed for the intervals, not for the rows.
 ///
+/// Where the [context](Context::on_threads) allows several threads, each reads a part of the file if the source can cut it; what comes
+/// of it is the same. The others work on the blocking threads of Tokio.
+///
 /// # Errors
 ///
 /// `Unsupported` when the connector reads no files of contacts; `DataInvalid` when not one row is good; whatever the source reports.
@@ -96,16 +97,14 @@ pub async fn read_file_intervals(
 ) -> Result<(IntervalTable, ImportReport)> {
     let began = Instant::now();
     let source = files_of(connector, Form::Contacts)?;
-    let mut sums = Sums {
-        aggregator: Aggregator::new(IntervalLength::MINUTES_15, &connector.zone()),
-        series: Vec::new(),
-        rejections: Rejections::new(rejected),
-    };
+    let zone = connector.zone();
+    let collect = || Sums::new(Aggregator::new(IntervalLength::MINUTES_15, &zone));
     let delivery = unnamed(path.as_ref());
-    let (counts, warnings) = read_whole(&source, &delivery, &mut sums, cx).await?;
-    let Sums { aggregator, series, rejections } = sums;
-    let report = said(&delivery, Stream::Contacts, counts, series.len(), rejections)?;
-    Ok((aggregator.finish(), ImportReport { elapsed: began.elapsed(), ..report.with_warnings(warnings) }))
+    let mut rejections = Rejections::new(rejected);
+    let read = read_delivery(&source, &delivery, collect, &mut rejections, cx).await;
+    let Read { done: table, counts, warnings } = read.map_err(|error| error.with("file", &delivery.name))?;
+    let report = said(&delivery, Stream::Contacts, counts, table.queues().count(), rejections)?;
+    Ok((table, ImportReport { elapsed: began.elapsed(), ..report.with_warnings(warnings) }))
 }
 
 /// The statuses of one file, read without a store, and what came of the rows; each rejected row is shown to `rejected`.
@@ -121,12 +120,13 @@ pub async fn read_file_statuses(
 ) -> Result<(StatusAggregator, ImportReport)> {
     let began = Instant::now();
     let source = files_of(connector, Form::Statuses)?;
-    let mut spans = Spans { aggregator: StatusAggregator::new(), rejections: Rejections::new(rejected) };
+    let collect = || Spans(StatusAggregator::new().on_threads(cx.threads()));
     let delivery = unnamed(path.as_ref());
-    let (counts, warnings) = read_whole(&source, &delivery, &mut spans, cx).await?;
-    let Spans { aggregator, rejections } = spans;
-    let report = said(&delivery, Stream::Statuses, counts, aggregator.agents(), rejections)?;
-    Ok((aggregator, ImportReport { elapsed: began.elapsed(), ..report.with_warnings(warnings) }))
+    let mut rejections = Rejections::new(rejected);
+    let read = read_delivery(&source, &delivery, collect, &mut rejections, cx).await;
+    let Read { done: spans, counts, warnings } = read.map_err(|error| error.with("file", &delivery.name))?;
+    let report = said(&delivery, Stream::Statuses, counts, spans.agents(), rejections)?;
+    Ok((spans, ImportReport { elapsed: began.elapsed(), ..report.with_warnings(warnings) }))
 }
 
 fn files_of(connector: &dyn Connector, form: Form) -> Result<Arc<dyn DeliverySource>> {
@@ -141,17 +141,6 @@ fn files_of(connector: &dyn Connector, form: Form) -> Result<Arc<dyn DeliverySou
 fn unnamed(path: &Path) -> Delivery {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Delivery { key: String::new(), name, settings: String::new(), location: path.to_owned() }
-}
-
-async fn read_whole(
-    source: &Arc<dyn DeliverySource>,
-    delivery: &Delivery,
-    sink: &mut dyn RowSink,
-    cx: &Context,
-) -> Result<(Counts, Vec<String>)> {
-    let mut writer = RowWriter::new(cx, sink);
-    source.read(cx, delivery, &mut writer).await.map_err(|error| error.with("file", &delivery.name))?;
-    writer.finish_with_warnings()
 }
 
 fn said(
@@ -176,40 +165,37 @@ fn said(
 }
 
 /// Collects spans that are read.
-struct Spans<'w> {
-    aggregator: StatusAggregator,
-    rejections: Rejections<'w>,
-}
+struct Spans(StatusAggregator);
 
-impl RowSink for Spans<'_> {
-    fn contacts(&mut self, _: &ContactBatch) -> Result<()> {
-        Err(wrong_kind())
-    }
-
-    fn interval_rows(&mut self, _: &IntervalBatch) -> Result<()> {
-        Err(wrong_kind())
-    }
+impl Collect for Spans {
+    type Done = StatusAggregator;
 
     fn statuses(&mut self, batch: &StatusBatch) -> Result<()> {
-        self.aggregator.add_more(batch);
+        self.0.add_more(batch);
         Ok(())
     }
 
-    fn rejected(&mut self, row: &RejectedRow) -> Result<()> {
-        self.rejections.add(row);
-        Ok(())
+    fn finish(self) -> StatusAggregator {
+        self.0
+    }
+
+    fn plus(done: StatusAggregator, later: StatusAggregator) -> Result<StatusAggregator> {
+        Ok(done.plus(later))
     }
 }
 
 /// Adds up what is read.
-struct Sums<'w> {
+struct Sums {
     aggregator: Aggregator,
     /// Where the queues of the read stand in the aggregator.
     series: Vec<usize>,
-    rejections: Rejections<'w>,
 }
 
-impl Sums<'_> {
+impl Sums {
+    fn new(aggregator: Aggregator) -> Self {
+        Self { aggregator, series: Vec::new() }
+    }
+
     fn know(&mut self, queues: &[QueueKey]) {
         for queue in &queues[self.series.len()..] {
             self.series.push(self.aggregator.series_of(queue));
@@ -217,7 +203,9 @@ impl Sums<'_> {
     }
 }
 
-impl RowSink for Sums<'_> {
+impl Collect for Sums {
+    type Done = IntervalTable;
+
     fn contacts(&mut self, batch: &ContactBatch) -> Result<()> {
         self.know(batch.queues());
         self.aggregator.add_contacts_of(&self.series, batch);
@@ -229,13 +217,12 @@ impl RowSink for Sums<'_> {
         self.aggregator.add_interval_rows_of(&self.series, batch)
     }
 
-    fn statuses(&mut self, _: &StatusBatch) -> Result<()> {
-        Err(wrong_kind())
+    fn finish(self) -> IntervalTable {
+        self.aggregator.finish()
     }
 
-    fn rejected(&mut self, row: &RejectedRow) -> Result<()> {
-        self.rejections.add(row);
-        Ok(())
+    fn plus(done: IntervalTable, later: IntervalTable) -> Result<IntervalTable> {
+        done.plus(&later)
     }
 }
 

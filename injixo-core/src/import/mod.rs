@@ -7,6 +7,7 @@ mod direct;
 mod events;
 mod job;
 mod live;
+mod parts;
 mod receive;
 mod report;
 mod stage;
