@@ -4,7 +4,7 @@
 //!
 //! `DIR` was written by `benches/peers/generate.py`. Each path is run by the SDK and by its peers in turn, each run in a process of its
 //! own on one processor, timed alike: the task alone, or the whole process where the path is one. All
-//! must give the same result; if not, the program ends with 1.
+//! must give the same result; if not, the program ends with 1. Path T is A, B and C on two threads, by the clock on the wall.
 
 mod measure;
 mod paths;
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::measure::Took;
 
-const USAGE: &str = "usage: peer_table DIR [--python PATH] [--paths A,B,C,D,G,P,S] [--runs N]";
+const USAGE: &str = "usage: peer_table DIR [--python PATH] [--paths A,B,C,D,G,P,S,T] [--runs N]";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -52,7 +52,7 @@ fn run() -> Result<bool, Failure> {
             format!("{} holds no contacts.csv: make it with benches/peers/generate.py", folder.display()).into()
         );
     }
-    let paths = paths.unwrap_or_else(|| "A,B,C,D,G,P,S".to_owned());
+    let paths = paths.unwrap_or_else(|| "A,B,C,D,G,P,S,T".to_owned());
     let python = match python {
         Some(python) => PathBuf::from(python),
         None => found_or_made(folder)?,
@@ -62,12 +62,13 @@ fn run() -> Result<bool, Failure> {
     paths::table(&setting, &paths.split(',').map(str::trim).collect::<Vec<_>>())
 }
 
-/// Runs one task in this process: `TASK,CHECK` of a folder.
+/// Runs one task in this process: `TASK,CHECK,THREADS` of a folder.
 fn one(task: &str, rest: &[String]) -> Result<bool, Failure> {
     let parts: Vec<&str> = task.split(',').collect();
-    let ([task, check], [folder]) = (parts.as_slice(), rest) else { return Err(USAGE.into()) };
-    measure::pin();
-    let (took, check) = sdk::run(task, Path::new(folder), *check == "1")?;
+    let ([task, check, threads], [folder]) = (parts.as_slice(), rest) else { return Err(USAGE.into()) };
+    let threads = threads.parse()?;
+    measure::pin(threads);
+    let (took, check) = sdk::run(task, Path::new(folder), *check == "1", threads)?;
     println!("{}", took.to_json(&check.unwrap_or_default()));
     Ok(true)
 }
@@ -75,7 +76,7 @@ fn one(task: &str, rest: &[String]) -> Result<bool, Failure> {
 /// Runs a program on one processor and says what it took; its output goes where ours goes.
 fn of_process(command: &[String]) -> Result<bool, Failure> {
     let [program, rest @ ..] = command else { return Err(USAGE.into()) };
-    measure::pin();
+    measure::pin(1);
     let mut command = Command::new(program);
     command.args(rest).stdout(std::process::Stdio::null());
     let (took, status) = measure::time(nix::sys::resource::UsageWho::RUSAGE_CHILDREN, || command.status());

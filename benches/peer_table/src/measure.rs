@@ -33,12 +33,12 @@ impl Took {
     }
 }
 
-/// Keeps this process, and those that it starts, on the first processor that it may use.
-pub(crate) fn pin() {
+/// Keeps this process, and those that it starts, on the first processors that it may use, one for each thread.
+pub(crate) fn pin(threads: usize) {
     let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return };
     let mut wanted = CpuSet::new();
-    let first = (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-    first.into_iter().for_each(|cpu| _ = wanted.set(cpu));
+    let first = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).take(threads);
+    first.for_each(|cpu| _ = wanted.set(cpu));
     // Elsewhere than on Linux there is nothing to be done; the figures are noisier then.
     let _ = sched_setaffinity(Pid::from_raw(0), &wanted);
 }

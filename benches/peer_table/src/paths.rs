@@ -72,6 +72,10 @@ impl Runs {
         self.median(|took| took.cpu)
     }
 
+    fn wall(&self) -> f64 {
+        self.median(|took| took.wall)
+    }
+
     fn peak(&self) -> f64 {
         self.median(|took| took.peak)
     }
@@ -79,7 +83,7 @@ impl Runs {
 
 /// Prints the lines of the paths with these letters; whether all results agree.
 pub(crate) fn table(setting: &Setting, letters: &[&str]) -> Result<bool, Failure> {
-    if let Some(unknown) = letters.iter().find(|letter| !["A", "B", "C", "D", "G", "P", "S"].contains(letter)) {
+    if let Some(unknown) = letters.iter().find(|letter| !["A", "B", "C", "D", "G", "P", "S", "T"].contains(letter)) {
         return Err(format!("there is no path {unknown}").into());
     }
     let rows = rows_of(&setting.folder.join("contacts.csv"))?;
@@ -93,6 +97,11 @@ pub(crate) fn table(setting: &Setting, letters: &[&str]) -> Result<bool, Failure
     }
     if letters.contains(&"S") {
         lines.store()?;
+    }
+    if letters.contains(&"T") {
+        for (name, task) in [("A", "A"), ("B", "B15"), ("C", "C")] {
+            lines.two_threads(name, task)?;
+        }
     }
     Ok(lines.agree)
 }
@@ -123,8 +132,8 @@ impl Lines<'_> {
         for run in 0..self.setting.runs {
             for (name, runs) in &mut all {
                 let (took, check) = match *name {
-                    "SDK" => self.sdk(path.task, &folder, run == 0)?,
-                    peer => self.peer(path.task, peer, &folder, run == 0)?,
+                    "SDK" => self.sdk(path.task, &folder, run == 0, 1)?,
+                    peer => self.peer(path.task, peer, &folder, run == 0, 1)?,
                 };
                 runs.took.push(took);
                 if run == 0 {
@@ -138,7 +147,7 @@ impl Lines<'_> {
                 _ => None,
             };
             if let Some(task) = beside {
-                extra.took.push(self.sdk(task, &folder, false)?.0);
+                extra.took.push(self.sdk(task, &folder, false, 1)?.0);
             }
         }
         let rows = if path.letter == "D" { all[0].1.check["input"].as_u64().unwrap_or(0) } else { self.rows };
@@ -206,15 +215,53 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn sdk(&self, task: &str, folder: &Path, check: bool) -> Result<(Took, Value), Failure> {
+    fn sdk(&self, task: &str, folder: &Path, check: bool, threads: usize) -> Result<(Took, Value), Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        took(command.arg("--one").arg(format!("{task},{}", u8::from(check))).arg(folder))
+        took(command.arg("--one").arg(format!("{task},{},{threads}", u8::from(check))).arg(folder))
     }
 
-    fn peer(&self, task: &str, peer: &str, folder: &Path, check: bool) -> Result<(Took, Value), Failure> {
+    fn peer(
+        &self,
+        task: &str,
+        peer: &str,
+        folder: &Path,
+        check: bool,
+        threads: usize,
+    ) -> Result<(Took, Value), Failure> {
         let mut command = self.setting.command("peers.py");
-        command.arg(folder).arg("--one").arg(format!("{task},{peer},1,{}", u8::from(check)));
-        took(&mut pinned(&command))
+        command.arg(folder).arg("--one").arg(format!("{task},{peer},{threads},{}", u8::from(check)));
+        took(&mut pinned(&command, threads))
+    }
+
+    /// T: the wall times of a path on two threads, beside one thread and beside the peers.
+    fn two_threads(&mut self, name: &str, task: &str) -> Result<(), Failure> {
+        let folder = &self.setting.folder;
+        let mut all: Vec<(&str, Runs)> = ["SDK"].into_iter().chain(FAST).map(|name| (name, Runs::default())).collect();
+        let mut alone = Runs::default();
+        for run in 0..self.setting.runs {
+            for (name, runs) in &mut all {
+                let (took, check) = match *name {
+                    "SDK" => self.sdk(task, folder, run == 0, 2)?,
+                    peer => self.peer(task, peer, folder, run == 0, 2)?,
+                };
+                runs.took.push(took);
+                if run == 0 {
+                    runs.check = check;
+                }
+                if *name == "SDK" {
+                    alone.took.push(self.sdk(task, folder, false, 1)?.0);
+                }
+            }
+        }
+        self.hashes(&format!("{name} on two threads"), &all);
+        let best = all[1..].iter().min_by(|a, b| a.1.wall().total_cmp(&b.1.wall())).ok_or("no peer")?;
+        let (wall, one, peer) = (all[0].1.wall(), alone.wall(), best.1.wall());
+        let peaks = (all[0].1.peak(), best.1.peak());
+        let beside_one = format!("T: {name} on two threads, wall, beside one");
+        print_line(&beside_one, self.rows, wall, one, "one thread", (one / wall, 1.7), (peaks.0, alone.peak()));
+        let beside_peers = format!("T: {name} on two threads, wall");
+        print_line(&beside_peers, self.rows, wall, peer, best.0, (peer / wall, 3.0), peaks);
+        Ok(())
     }
 
     fn hashes(&mut self, name: &str, all: &[(&str, Runs)]) {
@@ -425,17 +472,18 @@ impl Program {
 fn measured(command: impl Iterator<Item = std::ffi::OsString>) -> Result<(Took, Value), Failure> {
     let mut own = Command::new(std::env::current_exe()?);
     own.arg("--measure").arg("--").args(command);
-    let (taken, code) = took(&mut pinned(&own))?;
+    let (taken, code) = took(&mut pinned(&own, 1))?;
     // 3 says that rows were rejected.
     if code == 0 || code == 3 { Ok((taken, code)) } else { Err(format!("a program ended with {code}").into()) }
 }
 
-/// The command, kept on one processor and told to use one thread.
-fn pinned(command: &Command) -> Command {
+/// The command, kept on so many processors and told to use as many threads.
+fn pinned(command: &Command, threads: usize) -> Command {
     let mut pinned = Command::new("taskset");
-    pinned.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
+    let processors: Vec<String> = (0..threads).map(|processor| processor.to_string()).collect();
+    pinned.args(["-c", &processors.join(",")]).arg(command.get_program()).args(command.get_args());
     for name in ["POLARS_MAX_THREADS", "TOKIO_WORKER_THREADS", "OMP_NUM_THREADS"] {
-        pinned.env(name, "1");
+        pinned.env(name, threads.to_string());
     }
     pinned
 }

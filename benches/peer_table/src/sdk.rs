@@ -44,29 +44,36 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(tokio::runtime::Builder::new_current_thread().build()?.block_on(work))
 }
 
-/// Runs a task on the files of `folder`; what it took, and the checksum of what it gave if asked for.
-pub(crate) fn run(task: &str, folder: &Path, check: bool) -> Result<(Took, Option<Value>), Failure> {
+/// Runs a task on the files of `folder` by so many threads; what it took, and the checksum of what it gave if asked for.
+pub(crate) fn run(task: &str, folder: &Path, check: bool, threads: usize) -> Result<(Took, Option<Value>), Failure> {
     let contacts = folder.join("contacts.csv");
     let own = UsageWho::RUSAGE_SELF;
     let every = |minutes| IntervalLength::from_minutes(minutes);
     match task {
-        "A" => of_file(CONTACTS, &contacts, check),
-        "G" => of_file(GENERAL, &folder.join("general/general.csv"), check),
+        "A" => of_file(CONTACTS, &contacts, check, threads),
+        "G" => of_file(GENERAL, &folder.join("general/general.csv"), check, threads),
         "loop" => {
             let (took, rows) = time(own, || bare_loop(&contacts));
             Ok((took, check.then_some(json!({ "rows": rows? }))))
         }
         "B15" => {
-            let batch = block_on(contacts_of(&contacts))??;
-            let sum = || Aggregator::new(IntervalLength::MINUTES_15, &zone()).contacts([&batch]).finish();
-            let (took, table) = time(own, || black_box(sum()));
+            let shares = shares(block_on(contacts_of(&contacts))??, threads);
+            let sum = |batch: &ContactBatch| Aggregator::new(IntervalLength::MINUTES_15, &zone()).contacts([batch]).finish();
+            let all = || {
+                let mut tables = in_threads(&shares, sum).into_iter();
+                let first = tables.next().ok_or("no share")?;
+                tables.try_fold(first, |whole, table| whole.plus(&table)).map_err(Failure::from)
+            };
+            let (took, table) = time(own, || black_box(all()));
+            let table = table?;
             Ok((took, check.then(|| checksum_of_intervals(&table))))
         }
         "C" => {
             let connector = csv(STATUSES)?;
             let read = async {
                 let statuses = folder.join("statuses.csv");
-                let (spans, report) = read_file_statuses(&connector, statuses, &Context::default(), |_| {}).await?;
+                let cx = Context::default().on_threads(threads);
+                let (spans, report) = read_file_statuses(&connector, statuses, &cx, |_| {}).await?;
                 Ok((spans.times(&grid(), Overlap::Both, None, |_| true), report))
             };
             let (took, read) = time(own, || block_on(read));
@@ -106,6 +113,33 @@ pub(crate) fn run(task: &str, folder: &Path, check: bool) -> Result<(Took, Optio
     }
 }
 
+/// A batch as so many of them, one after another.
+fn shares(batch: ContactBatch, shares: usize) -> Vec<ContactBatch> {
+    if shares == 1 {
+        return vec![batch];
+    }
+    let share = |from: usize| {
+        let mut some = ContactBatch::new();
+        batch.queues().iter().for_each(|queue| _ = some.add_queue(queue.clone()));
+        let rows = from..batch.len().min(from + batch.len().div_ceil(shares));
+        rows.for_each(|row| some.push(batch.rows()[row].queue, &batch.contact(row)));
+        some
+    };
+    (0..batch.len()).step_by(batch.len().div_ceil(shares)).map(share).collect()
+}
+
+/// What `work` says of each share, each on a thread of its own but the first.
+fn in_threads<S: Sync, T: Send>(shares: &[S], work: impl Fn(&S) -> T + Sync) -> Vec<T> {
+    let Some((first, others)) = shares.split_first() else { return Vec::new() };
+    std::thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = others.iter().map(|share| scope.spawn(move || work(share))).collect();
+        let first = work(first);
+        let joined = others.into_iter().map(|thread| thread.join().unwrap_or_else(|_| panic!("a thread panicked")));
+        std::iter::once(first).chain(joined).collect()
+    })
+}
+
 fn zone() -> Zone {
     Zone::new(ZONE).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -114,11 +148,11 @@ fn grid() -> Grid {
     Grid::new(&zone(), IntervalLength::MINUTES_15)
 }
 
-fn of_file(schema: &str, file: &Path, check: bool) -> Result<(Took, Option<Value>), Failure> {
+fn of_file(schema: &str, file: &Path, check: bool, threads: usize) -> Result<(Took, Option<Value>), Failure> {
     let connector = csv(schema)?;
     let mut rejected = Vec::new();
     let (took, read) = time(UsageWho::RUSAGE_SELF, || {
-        block_on(read_file_intervals(&connector, file, &Context::default(), |row| {
+        block_on(read_file_intervals(&connector, file, &Context::default().on_threads(threads), |row| {
             rejected.push((row.line, row.column.clone()));
         }))
     });

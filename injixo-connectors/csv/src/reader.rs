@@ -160,7 +160,7 @@ const LEAST_PART: u64 = if cfg!(test) { 16 } else { 1 << 19 };
 const CUT_WITHIN: usize = 64 << 10;
 
 /// Reads the rows of a file that begin in a part of it.
-pub(crate) async fn read_part(
+pub(crate) async fn read_file_part(
     schema: &Schema,
     name: &str,
     path: &Path,
@@ -169,11 +169,21 @@ pub(crate) async fn read_part(
 ) -> Result<PartEnd> {
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let total = file.metadata().map_err(|error| unreadable(&error))?.len();
+    read_part(schema, name, file, total, part, out).await
+}
+
+pub(crate) async fn read_part(
+    schema: &Schema,
+    name: &str,
+    input: impl Read + Seek + Send,
+    total: u64,
+    part: Range<u64>,
+    out: &mut RowWriter<'_>,
+) -> Result<PartEnd> {
     let skip = Skip::new(schema);
-    let (mut records, header) = begin(schema, &file, &skip)?;
+    let (mut records, header) = begin(schema, input, &skip)?;
     if part.start > 0 {
-        (&file).seek(SeekFrom::Start(part.start)).map_err(|error| unreadable(&error))?;
-        records = records.from_place(part.start, &file).map_err(|error| unreadable(&error))?;
+        records.jump(part.start).map_err(|error| unreadable(&error))?;
     }
     Reading { name, schema, skip, header, way: Way::Plain, total }.rows(records, part, out).await
 }

@@ -4,7 +4,7 @@
 //! is never closed, or closed by what is plainly the next row's opening quote, costs the line that opened it and no other.
 //! Encodings are not looked at: in all of them separators, quotes and line ends are the bytes that they are in ASCII.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use memchr::{memchr, memchr_iter};
@@ -59,6 +59,16 @@ pub(crate) enum Next<'r> {
     TooLong(Record<'r>),
 }
 
+impl<R: Read + Seek> Records<R> {
+    /// Reads on from the record that begins at a place of the input, whose line is the first one from here on.
+    pub(crate) fn jump(&mut self, place: u64) -> io::Result<()> {
+        self.input.seek(SeekFrom::Start(place))?;
+        (self.at, self.filled, self.is_at_end) = (0, 0, false);
+        (self.line, self.consumed) = (1, place);
+        self.fill()
+    }
+}
+
 impl<R: Read> Records<R> {
     /// Reads from `input`; `separator` is in the encoding of the input.
     pub(crate) fn new(input: R, separator: &[u8]) -> io::Result<Self> {
@@ -78,13 +88,6 @@ impl<R: Read> Records<R> {
         if memchr(b'\n', records.peek()).is_none() && memchr(b'\r', records.peek()).is_some() {
             records.line_end = b'\r';
         }
-        Ok(records)
-    }
-
-    /// Reads on from the record that begins at a place of the input, to which `input` was moved.
-    pub(crate) fn from_place(self, place: u64, input: R) -> io::Result<Self> {
-        let mut records = Self { input, at: 0, filled: 0, is_at_end: false, line: 1, consumed: place, ..self };
-        records.fill()?;
         Ok(records)
     }
 

@@ -175,7 +175,7 @@ impl DeliverySource for Files {
         part: Range<u64>,
         out: &mut RowWriter<'_>,
     ) -> Result<PartEnd> {
-        reader::read_part(&self.schema, &delivery.name, &delivery.location, part, out).await
+        reader::read_file_part(&self.schema, &delivery.name, &delivery.location, part, out).await
     }
 }
 
