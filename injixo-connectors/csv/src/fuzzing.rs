@@ -11,11 +11,12 @@ use injixo_core::connector::{Context, RowSink, RowWriter};
 use injixo_core::model::{
     ContactBatch, ContactRow, IntervalBatch, IntervalRow, Millis, RejectedRow, Span, StatusBatch,
 };
+use injixo_core::zone::FoldPolicy;
 
 use crate::datetime::{Format, Formats, LastSeen, Moment, Role};
 use crate::encoding::Encoding;
 use crate::reader::Way;
-use crate::schema::Schema;
+use crate::schema::{Data, Schema};
 use crate::value::{DurationFormat, MAX_DURATION};
 
 /// Reads `value` as a date, a time, a timestamp and a duration in `format`.
