@@ -8,8 +8,6 @@ use injixo_connectors::core::model::{
     Timestamp,
 };
 
-/// So many that what is done once per file, and what differs by the random seeds of hash tables, does not count.
-pub(crate) const ROWS: usize = 100_000;
 /// One row of the general file in so many cannot be taken.
 pub(crate) const ROWS_PER_REJECT: usize = 1_000;
 
@@ -20,7 +18,11 @@ const QUEUES: u64 = 50;
 const AGENTS: usize = 500;
 /// From 20 October 2024 on, with the end of summer time in it.
 const FIRST_DAY: i64 = 20_016;
-const DAYS: u64 = 20;
+
+/// Twenty days for a hundred thousand contacts, and three years for those of a large contact centre.
+fn days(rows: usize) -> u64 {
+    (rows as u64 / 5_000).clamp(20, 1_096)
+}
 
 /// Numbers in no order, the same in each run.
 struct Numbers(u64);
@@ -52,9 +54,9 @@ pub(crate) struct Row {
 }
 
 /// Contacts in the order of time; every second queue serves two channels.
-pub(crate) fn contacts() -> Vec<Row> {
-    let mut numbers = Numbers(1);
-    let mut rows: Vec<Row> = (0..ROWS)
+pub(crate) fn contacts(rows: usize) -> Vec<Row> {
+    let (mut numbers, days) = (Numbers(1), days(rows));
+    let mut rows: Vec<Row> = (0..rows)
         .map(|_| {
             // The smaller of two: the first queues serve more.
             let queue = numbers.below(QUEUES).min(numbers.below(QUEUES));
@@ -62,7 +64,7 @@ pub(crate) fn contacts() -> Vec<Row> {
             let channel = CHANNELS[(usize::try_from(queue).unwrap_or(0) + other) % CHANNELS.len()];
             // Most of the day, and a few at night.
             let hour = if numbers.below(20) == 0 { numbers.below(24) } else { 8 + numbers.below(12) };
-            let at = numbers.below(DAYS) * 86_400 + hour * 3_600 + numbers.below(3_600);
+            let at = numbers.below(days) * 86_400 + hour * 3_600 + numbers.below(3_600);
             let is_handled = numbers.below(100) < 92;
             let duration = if is_handled { 5 + numbers.below(1_200) } else { numbers.below(90) };
             Row { at, queue, channel, is_handled, duration }
@@ -146,12 +148,12 @@ pub(crate) struct Spent {
 }
 
 /// Statuses in the order of time: each agent's follow each other, one in twenty reaches into those after it.
-pub(crate) fn statuses() -> Vec<Spent> {
+pub(crate) fn statuses(count: usize) -> Vec<Spent> {
     let mut numbers = Numbers(4);
-    let mut rows = Vec::with_capacity(ROWS);
+    let mut rows = Vec::with_capacity(count);
     for agent in 0..AGENTS {
         let mut from = (6 + numbers.below(8)) * 3_600;
-        for _ in 0..ROWS / AGENTS {
+        for _ in 0..count / AGENTS {
             // Short ones are many.
             let longest = [60, 300, 1_200, 7_200][numbers.index(4)];
             let lasts = 10 + numbers.below(longest);
@@ -226,14 +228,20 @@ fn signed(seconds: u64) -> i64 {
 
 /// Year, month and day.
 fn date(at: u64) -> (u64, u64, u64) {
-    let mut day = 20 + at / 86_400;
-    for (year, month, days) in [(2024, 10, 31), (2024, 11, 30), (2024, 12, 31), (2025, 1, 31), (2025, 2, 28)] {
+    let is_leap = |year: u64| year.is_multiple_of(4);
+    let (mut year, mut month, mut day) = (2024, 10, 20 + at / 86_400);
+    loop {
+        let days = match month {
+            2 => 28 + u64::from(is_leap(year)),
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
         if day <= days {
             return (year, month, day);
         }
         day -= days;
+        (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     }
-    (2025, 3, day)
 }
 
 fn clock(at: u64) -> String {

@@ -89,8 +89,8 @@ pub struct StatusAggregator {
 struct Said {
     /// By agent, as far as they were known.
     spans: Vec<Pieces<Packed>>,
-    /// What its statuses are called here.
-    statuses: Vec<u32>,
+    /// What its statuses are called here, where that is something else.
+    statuses: Option<Vec<u32>>,
     /// Where the first of its ends stands here.
     ends: u32,
 }
@@ -270,7 +270,10 @@ impl StatusAggregator {
             }
             self.before.push(Said {
                 spans,
-                statuses: said.statuses.iter().map(|status| statuses[*status as usize]).collect(),
+                statuses: Some(match said.statuses {
+                    Some(theirs) => theirs.iter().map(|status| statuses[*status as usize]).collect(),
+                    None => statuses.clone(),
+                }),
                 ends: said.ends + u32::try_from(ends).unwrap_or(0),
             });
         }
@@ -283,7 +286,7 @@ impl StatusAggregator {
         let spans = std::mem::take(&mut self.spans);
         self.before.push(Said {
             spans: spans.iter().map(|list| arena.pieces(list)).collect(),
-            statuses: (0..).take(self.statuses.names.len()).collect(),
+            statuses: None,
             ends: 0,
         });
     }
@@ -315,11 +318,14 @@ impl StatusAggregator {
         spans.clear();
         for said in &self.before {
             let Some(pieces) = said.spans.get(agent) else { continue };
-            spans.extend(pieces.iter().map(|span| Packed {
-                status: said.statuses[span.status as usize],
-                lasts: if span.lasts < ELSEWHERE { span.lasts } else { span.lasts + said.ends },
-                ..span
-            }));
+            let from = spans.len();
+            pieces.words().for_each(|words| spans.extend(words.as_chunks::<2>().0.iter().map(|span| Packed::read(span))));
+            if let Some(statuses) = &said.statuses {
+                for span in &mut spans[from..] {
+                    span.status = statuses[span.status as usize];
+                    span.lasts += if span.lasts < ELSEWHERE { 0 } else { said.ends };
+                }
+            }
         }
     }
 
@@ -373,6 +379,7 @@ impl StatusAggregator {
             }
             part.agents.push(((*name).to_owned(), part.runs.len()));
         }
+        cells.keep(&mut arena);
         cells.list.close(&mut arena);
         part.cells = arena.freeze().pieces(&cells.list);
         part
@@ -393,15 +400,28 @@ fn in_threads<S: Sync, T: Send>(all: &[S], threads: usize, work: impl Fn(&[S]) -
     })
 }
 
-/// Cells that grow, and their number.
+/// Cells that grow.
 struct Cells {
     list: List<Cell>,
+    /// How many are in the list.
+    full: usize,
+    /// Those behind it, as words.
+    some: Vec<u64>,
     len: usize,
 }
 
+/// So many cells go to the list at once.
+const SOME: usize = 512;
+
 impl Cells {
     fn new() -> Self {
-        Self { list: List::new(), len: 0 }
+        Self { list: List::new(), full: 0, some: Vec::new(), len: 0 }
+    }
+
+    fn keep(&mut self, arena: &mut Arena) {
+        self.list.extend_from_words(&self.some, arena);
+        self.full = self.len;
+        self.some.clear();
     }
 }
 
@@ -509,13 +529,16 @@ impl Splitter {
                 is_same
             });
         }
-        for (start, millis) in pieces.drain(..) {
+        for (place, (start, millis)) in (cells.len..).zip(pieces.drain(..)) {
             let small = u32::try_from(millis).unwrap_or(u32::MAX);
             if small == u32::MAX {
-                large.insert(cells.len, millis);
+                large.insert(place, millis);
             }
-            cells.list.push(Cell { start, millis: small }, arena);
-            cells.len += 1;
+            cells.some.push(two(start, small));
+        }
+        cells.len = cells.full + cells.some.len();
+        if cells.some.len() >= SOME {
+            cells.keep(arena);
         }
         true
     }
