@@ -230,6 +230,7 @@ defects! {
     keys_from_paths: deliveries(KeyFromPath) fails "key-by-content", and "changed-delivery";
     changed_files_read: deliveries(ReadsWhatChanged) fails "changed-delivery";
     files_without_key_refused: deliveries(WantsKey) fails "without-key";
+    rows_lost_at_cuts: deliveries(LosesAtCuts) fails "parts";
     lines_read_once: deliveries(Remembers) fails "repeated-reads", and "truth";
     a_line_left_behind: deliveries(LeavesLine) fails "cancel";
     another_time: deliveries(Untrue) fails "truth";

@@ -43,8 +43,8 @@ fn contacts(day: u32, rows: usize) -> String {
 #[test]
 fn folders_of_contacts() {
     let (good, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // More rows than one batch holds, so that a read can be dropped half-way; and the day without an hour.
-    file(good.path(), "b.csv", 3, &contacts(30, 10_000));
+    // More rows than one batch holds, so that a read can be dropped half-way, and enough for two parts; and the day without an hour.
+    file(good.path(), "b.csv", 3, &contacts(30, 40_000));
     file(good.path(), "a.csv", 2, &contacts(31, 100));
     file(broken.path(), "a.csv", 2, "\0\0\0\0");
     let csv = |folder: &Path| Csv::new(schema(folder, "contacts", COLUMNS));

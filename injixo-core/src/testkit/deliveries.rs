@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fact::{Fact, difference, difference_from_truth};
 use super::faults::{ERRORS, judge_checks, judge_error, judge_hang, wanted};
-use super::read::{Ending, Kit, Seen, read_delivery};
+use super::read::{Ending, Kit, Seen, read_delivery, read_parts};
 use super::report::{self, Judgement, Report};
 use super::{Fault, Suite};
 use crate::connector::{Connector, Delivery, DeliverySource};
@@ -36,6 +36,7 @@ pub(super) async fn judge(suite: &Suite<'_>, kit: &Kit, connector: &Arc<dyn Conn
             report.set(&report::TRUTH, data.truth());
             report.set(&report::CANCEL, data.cancel(&mut seen).await);
             report.set(&report::WITHOUT_KEY, data.without_key(&mut seen).await);
+            report.set(&report::PARTS, data.parts(&mut seen).await);
             report.set(&report::FILE_AS_LISTED, data.file_as_listed(&listed).await);
             report.set(&report::OLDEST_FIRST, oldest_first(&listed));
             let (by_content, changed) = data.copies(&mut seen).await;
@@ -197,6 +198,24 @@ impl Data<'_> {
             }
         }
         Judgement::Passed
+    }
+
+    async fn parts(&self, seen: &mut Seen) -> Judgement {
+        let mut has_parts = false;
+        for (delivery, facts) in self.deliveries.iter().zip(&self.facts) {
+            let unnamed = Delivery { key: String::new(), settings: String::new(), ..delivery.clone() };
+            let Some(ending) = read_parts(self.kit, self.source, &unnamed, seen).await else { continue };
+            has_parts = true;
+            let wrong = match ending {
+                Ending::Done((found, _)) => difference(facts, &found),
+                Ending::Failed(error) => Some(format!("{error:?}")),
+                Ending::Stuck | Ending::Dropped => Some("no answer".to_owned()),
+            };
+            if let Some(found) = wrong {
+                return Judgement::failed("the rows of the whole", format!("{}: {found}", delivery.name));
+            }
+        }
+        if has_parts { Judgement::Passed } else { Judgement::not_judged("the source names no cuts") }
     }
 
     async fn file_as_listed(&self, listed: &[Delivery]) -> Judgement {

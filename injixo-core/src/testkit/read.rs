@@ -518,11 +518,46 @@ pub(super) async fn read_delivery(
     seen: &mut Seen,
     (polls, patience): (usize, Duration),
 ) -> Ending<(Vec<Fact>, u64)> {
-    let mut rows = Rows::new(kit, source.form(), None);
     let cx = &kit.cx;
-    let mut writer = RowWriter::new(cx, &mut rows);
+    reading(kit, source, seen, (polls, patience), async |writer| source.read(cx, delivery, writer).await).await
+}
+
+/// The same in up to three parts, each from where the one before ended; `None` where the source names no cuts.
+pub(super) async fn read_parts(
+    kit: &Kit,
+    source: &Arc<dyn DeliverySource>,
+    delivery: &Delivery,
+    seen: &mut Seen,
+) -> Option<Ending<(Vec<Fact>, u64)>> {
+    let cx = &kit.cx;
+    let cuts = match kit.ask(source.cuts(cx, delivery, 3)).await {
+        Ok(cuts) if cuts.is_empty() => return None,
+        Ok(cuts) => cuts,
+        Err(error) => return Some(Ending::Failed(error)),
+    };
+    let read = async |writer: &mut RowWriter<'_>| {
+        let mut from = 0;
+        for to in cuts.into_iter().chain([u64::MAX]) {
+            if from < to {
+                from = source.read_part(cx, delivery, from..to, writer).await?.next;
+            }
+        }
+        Ok(())
+    };
+    Some(reading(kit, source, seen, (usize::MAX, kit.patience), read).await)
+}
+
+async fn reading(
+    kit: &Kit,
+    source: &Arc<dyn DeliverySource>,
+    seen: &mut Seen,
+    (polls, patience): (usize, Duration),
+    read: impl AsyncFnOnce(&mut RowWriter<'_>) -> Result<()>,
+) -> Ending<(Vec<Fact>, u64)> {
+    let mut rows = Rows::new(kit, source.form(), None);
+    let mut writer = RowWriter::new(&kit.cx, &mut rows);
     let reading = async move {
-        source.read(cx, delivery, &mut writer).await?;
+        read(&mut writer).await?;
         writer.finish()
     };
     let ending = kit.watch(reading, polls, patience).await;

@@ -66,6 +66,7 @@ checks! {
     KEY_BY_CONTENT = "key-by-content", DELIVERIES, "make the key a checksum of the content alone";
     CHANGED_DELIVERY = "changed-delivery", DELIVERIES, "compare the content with the key while reading, and fail where they differ";
     WITHOUT_KEY = "without-key", DELIVERIES, "read a delivery without a key as it is: nobody will ask for it again";
+    PARTS = "parts", DELIVERIES, "let the parts of a delivery, each from where the one before ended, hold the rows of the whole, or name no cuts";
 }
 
 impl Check {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use injixo_core::connector::{
-    CheckReport, Connector, ConnectorInfo, Context, Delivery, DeliverySource, Form, RowWriter,
+    CheckReport, Connector, ConnectorInfo, Context, Delivery, DeliverySource, Form, PartEnd, RowWriter,
 };
 use injixo_core::model::{Channel, Contact, Millis, Timestamp};
 use injixo_core::testkit::{Fact, Fault};
@@ -30,6 +31,7 @@ pub enum Defect {
     KeyFromPath,
     ReadsWhatChanged,
     WantsKey,
+    LosesAtCuts,
     Remembers,
     LeavesLine,
     Untrue,
@@ -201,9 +203,39 @@ impl DeliverySource for Folder {
         if is_named && self.has(Defect::KeyFromPath) && self.delivery(&delivery.location)?.key != delivery.key {
             return Err(Error::new(ErrorKind::DataInvalid, "another file"));
         }
+        self.lines(&String::from_utf8(content).unwrap(), out).await
+    }
+
+    async fn cuts(&self, _: &Context, delivery: &Delivery, parts: usize) -> Result<Vec<u64>> {
+        let length = fs::metadata(&delivery.location).unwrap().len();
+        // In the middle of lines: each is a guess.
+        Ok((1..parts as u64).map(|part| length * part / parts as u64).collect())
+    }
+
+    async fn read_part(
+        &self,
+        _: &Context,
+        delivery: &Delivery,
+        part: Range<u64>,
+        out: &mut RowWriter<'_>,
+    ) -> Result<PartEnd> {
+        let content = fs::read_to_string(&delivery.location).unwrap();
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(content.len());
+        let (from, to) = (place(part.start), place(part.end));
+        // The last line that begins before the end belongs to the part.
+        let next = content[to.saturating_sub(1)..].find('\n').map_or(content.len(), |end| to.saturating_sub(1) + end + 1);
+        let read = if self.has(Defect::LosesAtCuts) && next < content.len() { to } else { next };
+        let whole = content[from..read].rfind('\n').map_or(from, |end| from + end + 1);
+        self.lines(&content[from..whole], out).await?;
+        Ok(PartEnd { next: next as u64, lines: content[from..next].lines().count() as u64 })
+    }
+}
+
+impl Folder {
+    async fn lines(&self, content: &str, out: &mut RowWriter<'_>) -> Result<()> {
         let leaves_line = self.has(Defect::LeavesLine);
         let first = if leaves_line { self.state.line.load(Ordering::SeqCst) } else { 0 };
-        for (number, line) in String::from_utf8(content).unwrap().lines().enumerate().skip(first) {
+        for (number, line) in content.lines().enumerate().skip(first) {
             self.state.line.store(number, Ordering::SeqCst);
             tokio::task::yield_now().await;
             let mut words = line.split(' ');
