@@ -66,7 +66,10 @@ fn main() -> ExitCode {
             .and_then(|sizes| timed(&sizes)),
         ["--once", task, rows] => rows.parse().map_err(Failure::from).and_then(|rows| once(task, rows)),
         [task] => run(task, ROWS).map(|rows| println!("{rows}")),
-        [task, rows] => rows.parse().map_err(Failure::from).and_then(|rows| Ok(println!("{}", run(task, rows)?))),
+        [task, rows] => {
+            let run = rows.parse().map_err(Failure::from).and_then(|rows| run(task, rows));
+            run.map(|rows| println!("{rows}"))
+        }
         _ => Err("usage: instructions [TASK [ROWS] | --time [ROWS,…]]".into()),
     };
     match done {
@@ -151,7 +154,9 @@ fn watched<T>(work: impl FnOnce() -> T) -> T {
 fn run(task: &str, rows: usize) -> Result<usize, Failure> {
     match task {
         "contacts_csv" => contacts_of_file(CONTACTS, data::csv_of(&data::contacts(rows)), 0, rows),
-        "contacts_csv_shuffled" => contacts_of_file(CONTACTS, data::csv_of(&data::shuffled(data::contacts(rows))), 0, rows),
+        "contacts_csv_shuffled" => {
+            contacts_of_file(CONTACTS, data::csv_of(&data::shuffled(data::contacts(rows))), 0, rows)
+        }
         "contacts_csv_general" => {
             contacts_of_file(GENERAL, data::general_csv_of(&data::contacts(rows)), rows / ROWS_PER_REJECT, rows)
         }
@@ -184,8 +189,7 @@ fn run(task: &str, rows: usize) -> Result<usize, Failure> {
 fn contacts_of_file(schema: &str, text: Vec<u8>, rejected: usize, rows: usize) -> Result<usize, Failure> {
     let (connector, file, context) = (Csv::new(schema.parse::<Schema>()?), file_of(text)?, Context::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (table, report) =
-        watched(|| runtime.block_on(read_file_intervals(&connector, file.path(), &context, |_| {})))?;
+    let (table, report) = watched(|| runtime.block_on(read_file_intervals(&connector, file.path(), &context, |_| {})))?;
     expect_read(&report, rejected, rows)?;
     expect(offered(&table), rows - rejected)?;
     Ok(rows)
@@ -199,7 +203,8 @@ fn contacts_of_batch(batch: &ContactBatch, rows: usize) -> Result<usize, Failure
 }
 
 fn statuses_of_file(rows: usize) -> Result<usize, Failure> {
-    let (connector, file) = (Csv::new(STATUSES.parse::<Schema>()?), file_of(data::status_csv_of(&data::statuses(rows)))?);
+    let (connector, file) =
+        (Csv::new(STATUSES.parse::<Schema>()?), file_of(data::status_csv_of(&data::statuses(rows)))?);
     let (context, grid) = (Context::default(), grid()?);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let read = async {

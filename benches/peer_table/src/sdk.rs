@@ -58,7 +58,8 @@ pub(crate) fn run(task: &str, folder: &Path, check: bool, threads: usize) -> Res
         }
         "B15" => {
             let shares = shares(block_on(contacts_of(&contacts))??, threads);
-            let sum = |batch: &ContactBatch| Aggregator::new(IntervalLength::MINUTES_15, &zone()).contacts([batch]).finish();
+            let sum =
+                |batch: &ContactBatch| Aggregator::new(IntervalLength::MINUTES_15, &zone()).contacts([batch]).finish();
             let all = || {
                 let mut tables = in_threads(&shares, sum).into_iter();
                 let first = tables.next().ok_or("no share")?;

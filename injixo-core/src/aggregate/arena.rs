@@ -128,7 +128,8 @@ impl Arena {
         }
         let room = self.slabs.last().map_or(0, |slab| slab.words().len());
         if room - self.used < len {
-            let next = if room < LARGE_AFTER { (room * 2).max(SMALLEST_SLAB) } else { (room * 2).clamp(LARGE, LARGEST) };
+            let next =
+                if room < LARGE_AFTER { (room * 2).max(SMALLEST_SLAB) } else { (room * 2).clamp(LARGE, LARGEST) };
             self.slabs.push(Slab::new(next.max(len)));
             self.used = 0;
         }

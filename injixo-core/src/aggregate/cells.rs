@@ -76,13 +76,12 @@ impl Cell for Plain {
 
 /// The counts of a packed cell by its three bits.
 const COUNTS: [u64; 8] = {
-    let mut counts = [0; 8];
-    let mut bits = 0_u64;
-    while bits < 8 {
-        counts[bits as usize] = 1 << 48 | (bits >> 2) << 32 | (bits >> 1 & 1) << 16 | bits & 1;
-        bits += 1;
+    const fn of(handled: u64, measured: u64) -> [u64; 2] {
+        let zero = 1 << 48 | measured << 32 | handled << 16;
+        [zero, zero | 1]
     }
-    counts
+    let [[a, b], [c, d], [e, f], [g, h]] = [of(0, 0), of(1, 0), of(0, 1), of(1, 1)];
+    [a, b, c, d, e, f, g, h]
 };
 
 impl Plain {
@@ -211,14 +210,7 @@ impl Item for Core {
     fn read(words: &[u64]) -> Self {
         let [start, facts] = both(words[0]);
         let number = |place: usize| words[place].cast_signed();
-        Self {
-            start,
-            facts,
-            offered: number(1),
-            handled: number(2),
-            handle_time: number(3),
-            measured: number(4),
-        }
+        Self { start, facts, offered: number(1), handled: number(2), handle_time: number(3), measured: number(4) }
     }
 }
 

@@ -319,7 +319,9 @@ impl StatusAggregator {
         for said in &self.before {
             let Some(pieces) = said.spans.get(agent) else { continue };
             let from = spans.len();
-            pieces.words().for_each(|words| spans.extend(words.as_chunks::<2>().0.iter().map(|span| Packed::read(span))));
+            pieces
+                .words()
+                .for_each(|words| spans.extend(words.as_chunks::<2>().0.iter().map(|span| Packed::read(span))));
             if let Some(statuses) = &said.statuses {
                 for span in &mut spans[from..] {
                     span.status = statuses[span.status as usize];

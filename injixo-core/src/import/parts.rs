@@ -132,9 +132,10 @@ pub(super) async fn read_delivery<C: Collect>(
     }
     let stop = Stop(Arc::default());
     let to = cuts.iter().copied().chain([u64::MAX]);
-    let mut parts = [0].into_iter().chain(cuts.iter().copied()).zip(to).zip(cx.for_parts(cuts.len() + 1)).map(
-        |((from, to), cx)| Part { source: Arc::clone(source), delivery: delivery.clone(), range: from..to, cx },
-    );
+    let mut parts =
+        [0].into_iter().chain(cuts.iter().copied()).zip(to).zip(cx.for_parts(cuts.len() + 1)).map(
+            |((from, to), cx)| Part { source: Arc::clone(source), delivery: delivery.clone(), range: from..to, cx },
+        );
     let first = parts.next();
     let later: Vec<_> = parts
         .map(|part| {

@@ -223,7 +223,8 @@ impl DeliverySource for Folder {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(content.len());
         let (from, to) = (place(part.start), place(part.end));
         // The last line that begins before the end belongs to the part.
-        let next = content[to.saturating_sub(1)..].find('\n').map_or(content.len(), |end| to.saturating_sub(1) + end + 1);
+        let next =
+            content[to.saturating_sub(1)..].find('\n').map_or(content.len(), |end| to.saturating_sub(1) + end + 1);
         let read = if self.has(Defect::LosesAtCuts) && next < content.len() { to } else { next };
         let whole = content[from..read].rfind('\n').map_or(from, |end| from + end + 1);
         self.lines(&content[from..whole], out).await?;
