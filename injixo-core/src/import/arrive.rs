@@ -14,12 +14,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use injixo_model::{Contact, IntervalRow, Measures, Millis, Span, Timestamp};
 
-use super::corrupt;
-use super::job::{CHUNKS_AT_ONCE, Derives, Held, Job};
+use super::job::{CHUNKS_AT_ONCE, Derives, Job, decode, decoded};
 use super::subjects::Subjects;
 use crate::derive::{IntervalDiff, cells};
 use crate::error::Result;
-use crate::facts::{Change, Chunk, Corrupt, Day, Fact, day_of, day_start};
+use crate::facts::{Change, Chunk, Day, Fact, day_of, day_start};
 use crate::store::{ChunkRange, Layer, StoredChunk, Transaction};
 use crate::zone::Grid;
 
@@ -150,11 +149,10 @@ impl Job<'_> {
     async fn write_anew(&mut self, arrivals: &Arrivals<'_>, subjects: &Subjects) -> Result<()> {
         let &Arrivals { subject, day, .. } = arrivals;
         self.fold(&[subject], day, day).await?;
-        let held = self.load::<Contact>(&[arrivals.range(Layer::History)]).await?.remove(&(subject, day));
-        let (bytes, mut chunk) = held.unwrap_or_else(|| (Vec::new(), Chunk::new()));
-        let before = BTreeMap::from([(day, (bytes, chunk.facts()))]);
-        chunk.add(&arrivals.contacts());
-        self.put(subjects, subject, BTreeMap::from([(day, chunk)]), before, arrivals.facts.len()).await
+        let before = self.held(&[arrivals.range(Layer::History)]).await?.remove(&subject).unwrap_or_default();
+        let mut chunks = decoded::<Contact>(subject, &before)?;
+        chunks.entry(day).or_insert_with(Chunk::new).add(&arrivals.contacts());
+        self.put(subjects, subject, chunks, before, arrivals.facts.len()).await
     }
 
     /// Writes what arrived at queues on some days into the one chunk of each day, in which it changes nothing.
@@ -167,8 +165,8 @@ impl Job<'_> {
             days.sort_unstable();
             for (subject, day) in days {
                 let whole = ChunkRange { subject, layer: Layer::History, from: day, to: day };
-                let held = self.load::<Contact>(&[whole]).await?.remove(&(subject, day));
-                let mut chunk = held.map_or_else(Chunk::new, |(_, chunk)| chunk);
+                let held = self.held(&[whole]).await?.remove(&subject).unwrap_or_default();
+                let mut chunk = decoded::<Contact>(subject, &held)?.remove(&day).unwrap_or_else(Chunk::new);
                 chunk.add(&arrived(self.transaction, subject, day, day).await?);
                 self.keep(subject, Layer::History, day, &chunk);
                 let emptied = [Layer::Sums].into_iter().chain(Layer::ARRIVED);
@@ -202,20 +200,19 @@ impl Job<'_> {
                 let range = |day: Day| ChunkRange { subject, layer: Layer::History, from: day, to: day };
                 ranges.extend(days(of_agent).into_keys().map(range));
             }
-            let mut held: Held<Span> = self.load(&ranges).await?;
+            let mut held = self.held(&ranges).await?;
             for of_agent in spans.chunk_by(|a, b| a.0 == b.0) {
                 let Some((id, ..)) = of_agent.first().copied() else { continue };
-                let (mut chunks, mut before) = (BTreeMap::new(), BTreeMap::new());
+                let before = held.remove(&id).unwrap_or_default();
+                let mut chunks = decoded::<Span>(id, &before)?;
                 for (day, spans) in days(of_agent) {
-                    let (bytes, mut chunk) = held.remove(&(id, day)).unwrap_or_else(|| (Vec::new(), Chunk::new()));
-                    before.insert(day, (bytes, chunk.facts()));
+                    let chunk = chunks.entry(day).or_insert_with(Chunk::new);
                     for (by, span) in spans {
                         let change = chunk.upsert(span);
                         if let Some(sum) = changes.get_mut(by) {
                             *sum = sum.plus(change);
                         }
                     }
-                    chunks.insert(day, chunk);
                 }
                 self.put(agents, id, chunks, before, 0).await?;
                 self.finish_subject(agents, id).await?;
@@ -264,10 +261,6 @@ pub(crate) async fn arrived(
 async fn stored(transaction: &mut dyn Transaction, ranges: &[ChunkRange]) -> Result<Stored> {
     let chunks = transaction.chunks(ranges).await?.into_iter();
     Ok(chunks.map(|chunk| ((chunk.subject, chunk.layer, chunk.day), chunk.bytes)).collect())
-}
-
-fn decode<F: Fact>(subject: u32, day: Day, bytes: &[u8]) -> Result<Chunk<F>> {
-    Chunk::decode(day, bytes).map_err(|Corrupt| corrupt(subject, day))
 }
 
 fn sums_of(subject: u32, day: Day, bytes: &[u8]) -> Result<Vec<IntervalRow>> {

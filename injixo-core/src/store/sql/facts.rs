@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use injixo_model::Window;
 
-use super::statement::{Bulk, ROWS_PER_STATEMENT, list, values};
+use super::statement::{Bulk, ROWS_PER_STATEMENT, alike, list, values};
 use super::{Driver, Row};
 use crate::error::Result;
 use crate::store::{ChunkRange, Covered, Layer, RangeKind, RangeRecord, StoredChunk, StreamId, trimmed};
@@ -27,8 +27,12 @@ pub(super) async fn chunks<D: Driver>(db: &mut D, ranges: &[ChunkRange]) -> Resu
         for (number, range) in (0_i64..).zip(ranges) {
             statement.row(values![number, range.subject, range.layer as i64, range.from, range.to]);
         }
+        // Ranges that hold nothing, so that the statement recurs.
+        for _ in ranges.len()..ranges.len().next_power_of_two().min(ROWS_PER_STATEMENT) {
+            statement.row(values![-1_i64, 0_i64, 0_i64, 0_i64, -1_i64]);
+        }
         // CROSS JOIN keeps SQLite from looking at every chunk for each range.
-        let (statement, values) = statement.end(
+        let (statement, values) = statement.end_alike(
             ") SELECT asked.number, chunk.day, chunk.facts FROM asked CROSS JOIN chunk
             WHERE chunk.subject = asked.subject AND chunk.layer = asked.layer
             AND chunk.day BETWEEN asked.from_ AND asked.to_",
@@ -61,16 +65,23 @@ pub(super) async fn neighbours<D: Driver>(
 }
 
 pub(super) async fn put_chunks<D: Driver>(db: &mut D, chunks: &[StoredChunk]) -> Result<()> {
-    let key = |chunk: &StoredChunk| (chunk.subject, chunk.layer, chunk.day);
+    let key = |chunk: &StoredChunk| (chunk.day, chunk.subject, chunk.layer);
     let latest: BTreeMap<_, &StoredChunk> = chunks.iter().map(|chunk| (key(chunk), chunk)).collect();
     let (kept, removed): (Vec<_>, Vec<_>) = latest.into_values().partition(|chunk| !chunk.bytes.is_empty());
-    for chunks in kept.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = Bulk::new("INSERT INTO chunk (subject, layer, day, facts) VALUES ");
+    for chunks in alike(&kept) {
+        let mut statement = Bulk::new(match D::PLACES_CHUNKS {
+            true => "INSERT INTO chunk (subject, layer, day, facts, place) VALUES ",
+            false => "INSERT INTO chunk (subject, layer, day, facts) VALUES ",
+        });
         for chunk in chunks {
-            statement.row(values![chunk.subject, chunk.layer as i64, chunk.day, chunk.bytes.clone()]);
+            let StoredChunk { subject, layer, day, bytes } = chunk;
+            let place = D::PLACES_CHUNKS.then(|| place(chunk).into());
+            statement.row(values![*subject, *layer as i64, *day, bytes.clone()].into_iter().chain(place).collect());
         }
-        let (statement, values) =
-            statement.end(" ON CONFLICT (subject, layer, day) DO UPDATE SET facts = excluded.facts");
+        let (statement, values) = statement.end_alike(match D::PLACES_CHUNKS {
+            true => " ON CONFLICT (place) DO UPDATE SET facts = excluded.facts",
+            false => " ON CONFLICT (subject, layer, day) DO UPDATE SET facts = excluded.facts",
+        });
         db.execute(statement, values).await?;
     }
     for chunks in removed.chunks(ROWS_PER_STATEMENT) {
@@ -84,6 +95,11 @@ pub(super) async fn put_chunks<D: Driver>(db: &mut D, chunks: &[StoredChunk]) ->
         db.execute(statement, values).await?;
     }
     Ok(())
+}
+
+/// Where SQLite keeps a chunk: those of one day together.
+fn place(chunk: &StoredChunk) -> i64 {
+    i64::from(chunk.day) << 36 | i64::from(chunk.subject) << 4 | chunk.layer as i64
 }
 
 pub(super) async fn coverage<D: Driver>(
