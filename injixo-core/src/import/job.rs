@@ -227,7 +227,7 @@ impl<'a> Job<'a> {
                     while facts.peek().is_some_and(|next| next.0 as usize == index && day_of(next.1) == day) {
                         new.extend(facts.next()?.map(|(_, fact)| rename(fact)));
                     }
-                    new.iter().for_each(|fact: &F| subjects.saw(id, fact.start(), fact.length()));
+                    subjects.saw_all(id, &new);
                     let bytes = held.get_mut(&id).and_then(|days| days.remove(&day)).unwrap_or_default();
                     let before = BTreeMap::from([(day, bytes)]);
                     let mut chunks = decoded(id, &before)?;
@@ -262,7 +262,7 @@ impl<'a> Job<'a> {
                 while facts.peek().is_some_and(|next| next.0 == index && is_near(day_of(next.1))) {
                     rows.extend(facts.next()?.map(|(_, row)| row));
                 }
-                rows.iter().for_each(|row| subjects.saw(subject, row.start, Millis::ZERO));
+                subjects.saw_all(subject, &rows);
                 let last_day = rows.last().map_or(first_day, |row| day_of(row.end()));
                 let (from, to) = (first_day - 1, last_day + 1);
                 ranges.push(ChunkRange { subject, layer: Layer::History, from, to });
@@ -299,10 +299,13 @@ impl<'a> Job<'a> {
         rename: impl Fn(F) -> F,
     ) -> Result<()> {
         let mut new: BTreeMap<u32, Vec<F>> = subjects.ids().map(|id| (id, Vec::new())).collect();
-        while let Some((index, fact)) = facts.next()? {
+        while let Some((index, _)) = facts.peek() {
             let id = ids[index as usize];
-            subjects.saw(id, fact.start(), fact.length());
-            new.entry(id).or_default().push(rename(fact));
+            let of_subject = new.entry(id).or_default();
+            while facts.peek().is_some_and(|next| next.0 == index) {
+                of_subject.extend(facts.next()?.map(|(_, fact)| rename(fact)));
+            }
+            subjects.saw_all(id, of_subject);
         }
         if F::COUNTED {
             let all: Vec<u32> = new.keys().copied().collect();
@@ -413,8 +416,12 @@ impl<'a> Job<'a> {
             if old_bytes == bytes {
                 continue;
             }
-            let old = decode(subject, day, &old_bytes)?.into_facts();
-            let new = chunk.into_facts();
+            let old = decode(subject, day, &old_bytes)?;
+            if old == chunk {
+                // It was packed in another way.
+                continue;
+            }
+            let (old, new) = (old.into_facts(), chunk.into_facts());
             let change = Change::between(&old, &new);
             changed += change.added + change.replaced;
             self.change = self.change.plus(Change { unchanged: 0, ..change });

@@ -1,6 +1,6 @@
 //! Facts, and what was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use injixo_model::Window;
 
@@ -143,32 +143,77 @@ pub(super) async fn clear_coverage<D: Driver>(db: &mut D, stream: StreamId) -> R
 }
 
 pub(super) async fn put_coverage<D: Driver>(db: &mut D, stream: StreamId, covered: &[Covered]) -> Result<()> {
+    let mut rest = covered;
+    while !rest.is_empty() {
+        // What is said about one subject goes one after another, all others together.
+        let mut subjects = HashSet::new();
+        let together = rest.iter().take(ROWS_PER_STATEMENT).take_while(|newer| subjects.insert(newer.subject)).count();
+        let (some, others) = rest.split_at(together);
+        put_coverage_of_each(db, stream, some).await?;
+        rest = others;
+    }
+    Ok(())
+}
+
+/// Puts one stretch of each of some subjects.
+async fn put_coverage_of_each<D: Driver>(db: &mut D, stream: StreamId, covered: &[Covered]) -> Result<()> {
     let StreamId { integration, stream } = stream;
-    for newer in covered {
-        let subject = newer.subject;
-        let statement = "DELETE FROM coverage
-            WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ < $5 AND to_ > $4
-            AND from_ >= coalesce((SELECT max(from_) FROM coverage
-                WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ <= $4), $4)
-            RETURNING from_, to_, read_at";
-        let (from, to) = (newer.window.from(), newer.window.to());
-        let values = values![integration, stream as i64, subject.unwrap_or(0), from, to];
-        let mut older = Vec::new();
-        for row in db.query(statement.into(), values).await? {
-            older.push(Covered { subject, window: row.window(0)?, read_at: row.instant(2)? });
-        }
+    let mut statement = Bulk::new("WITH asked (number, integration, stream, subject, from_, to_) AS (VALUES ");
+    for (number, Covered { subject, window, .. }) in (0_i64..).zip(covered) {
+        let subject = subject.unwrap_or(0);
+        statement.row(values![number, integration, stream as i64, subject, window.from(), window.to()]);
+    }
+    // Stretches of no integration, so that the statement recurs.
+    for _ in covered.len()..covered.len().next_power_of_two().min(ROWS_PER_STATEMENT) {
+        statement.row(values![-1_i64, 0_i64, 0_i64, 0_i64, 0_i64, 0_i64]);
+    }
+    // CROSS JOIN keeps SQLite from looking at every stretch for each of these.
+    let (statement, values) = statement.end_alike(
+        ") SELECT held.from_, held.to_, held.read_at, asked.number FROM asked CROSS JOIN coverage held
+        WHERE held.integration = asked.integration AND held.stream = asked.stream AND held.subject = asked.subject
+        AND held.from_ < asked.to_ AND held.to_ > asked.from_
+        AND held.from_ >= coalesce((SELECT max(from_) FROM coverage before
+            WHERE before.integration = asked.integration AND before.stream = asked.stream
+            AND before.subject = asked.subject AND before.from_ <= asked.from_), asked.from_)",
+    );
+    let mut older: Vec<Vec<Covered>> = vec![Vec::new(); covered.len()];
+    for row in db.query(statement, values).await? {
+        let number: usize = row.number(3)?;
+        let (newer, older) = covered.get(number).zip(older.get_mut(number)).ok_or_else(|| super::corrupt("no such stretch"))?;
+        older.push(Covered { subject: newer.subject, window: row.window(0)?, read_at: row.instant(2)? });
+    }
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for (newer, mut older) in covered.iter().zip(older) {
+        older.sort_unstable_by_key(|held| held.window.from());
         let mut rest = trimmed(&older, newer);
         rest.push(*newer);
-        for rest in rest.chunks(ROWS_PER_STATEMENT) {
-            let mut statement =
-                Bulk::new("INSERT INTO coverage (integration, stream, subject, from_, to_, read_at) VALUES ");
-            for Covered { subject, window, read_at } in rest {
-                let subject = subject.unwrap_or(0);
-                statement.row(values![integration, stream as i64, subject, window.from(), window.to(), *read_at]);
-            }
-            let (statement, values) = statement.end("");
-            db.execute(statement, values).await?;
+        let begins = |held: &&Covered| rest.iter().all(|kept| kept.window.from() != held.window.from());
+        gone.extend(older.iter().filter(begins).copied());
+        kept.extend(rest);
+    }
+    for gone in alike(&gone) {
+        let mut statement = Bulk::new("WITH gone (integration, stream, subject, from_) AS (VALUES ");
+        for Covered { subject, window, .. } in gone {
+            statement.row(values![integration, stream as i64, subject.unwrap_or(0), window.from()]);
         }
+        let (statement, values) = statement.end_alike(
+            ") DELETE FROM coverage WHERE (integration, stream, subject, from_) IN
+            (SELECT integration, stream, subject, from_ FROM gone)",
+        );
+        db.execute(statement, values).await?;
+    }
+    for kept in alike(&kept) {
+        let mut statement =
+            Bulk::new("INSERT INTO coverage (integration, stream, subject, from_, to_, read_at) VALUES ");
+        for Covered { subject, window, read_at } in kept {
+            let subject = subject.unwrap_or(0);
+            statement.row(values![integration, stream as i64, subject, window.from(), window.to(), *read_at]);
+        }
+        let (statement, values) = statement.end_alike(
+            " ON CONFLICT (integration, stream, subject, from_)
+            DO UPDATE SET to_ = excluded.to_, read_at = excluded.read_at",
+        );
+        db.execute(statement, values).await?;
     }
     Ok(())
 }
