@@ -40,8 +40,7 @@ pub(crate) struct Counted {
 }
 
 /// Contacts in a quarter of an hour by the hour of the day, in hundredths of those at the busiest hour.
-const PROFILE: [u64; 24] =
-    [3, 2, 1, 1, 2, 6, 18, 42, 70, 92, 100, 97, 84, 78, 86, 90, 84, 70, 52, 38, 26, 16, 9, 5];
+const PROFILE: [u64; 24] = [3, 2, 1, 1, 2, 6, 18, 42, 70, 92, 100, 97, 84, 78, 86, 90, 84, 70, 52, 38, 26, 16, 9, 5];
 
 /// A number that looks random and is the same in each run.
 fn noise(series: u64, quarter: i64, salt: u64) -> u64 {
@@ -55,28 +54,29 @@ fn below(noise: u64, bound: u64) -> u32 {
     u32::try_from((noise >> 16) % bound.max(1)).unwrap_or(0)
 }
 
-/// What a series counted in the quarter of an hour that starts at a second: 30,000 contacts on a working day over all series.
+/// What a series counted in the quarter of an hour that starts at a second: 56,000 contacts on a working day over all series.
 pub(crate) fn counted(series: u64, start: i64) -> Counted {
     let quarter = start / QUARTER;
     let hour = usize::try_from(start.rem_euclid(86_400) / 3_600).unwrap_or(0);
     let is_weekend = matches!((start.div_euclid(86_400) + 3).rem_euclid(7), 5 | 6);
     // A few large queues, many small ones.
-    let level = 3 + 150 / (series + 4);
+    let level = 6 + 300 / (series + 4);
     let mean = level * PROFILE[hour] * if is_weekend { 30 } else { 100 };
     let spread = 50 + noise(series, quarter, 1) % 101;
     let hundredths = mean * spread / 10_000;
-    let offered = u32::try_from(hundredths / 100).unwrap_or(0)
-        + u32::from(noise(series, quarter, 2) % 100 < hundredths % 100);
-    let handled = offered - (0..offered).filter(|index| noise(series, quarter, 16 + u64::from(*index)) % 20 == 0).count() as u32;
+    let offered =
+        u32::try_from(hundredths / 100).unwrap_or(0) + u32::from(noise(series, quarter, 2) % 100 < hundredths % 100);
+    let handled =
+        offered - (0..offered).filter(|index| noise(series, quarter, 16 + u64::from(*index)) % 20 == 0).count() as u32;
     let per_contact = 150 + below(noise(series, 0, 3), 240) + below(noise(series, quarter, 4), 60);
     Counted { offered, handled, handle_secs: handled * per_contact }
 }
 
-/// The contacts of a series in a quarter of an hour, in no order.
-fn contacts(series: u64, start: i64) -> impl Iterator<Item = Contact> {
+/// The contacts of a series in a quarter of an hour, sorted by start.
+fn contacts(series: u64, start: i64) -> Vec<Contact> {
     let Counted { offered, handled, handle_secs } = counted(series, start);
     let mean = u64::from(handle_secs.checked_div(handled).unwrap_or(0));
-    (0..offered).map(move |index| {
+    let contact = |index| {
         let noise = noise(series, start / QUARTER, 64 + u64::from(index));
         let at = Timestamp::from_secs(start + i64::from(below(noise, QUARTER.unsigned_abs())));
         let contact = Contact::offered(at);
@@ -84,7 +84,10 @@ fn contacts(series: u64, start: i64) -> impl Iterator<Item = Contact> {
             return contact;
         }
         contact.handled(Millis::from_secs(i64::from(below(noise >> 20, mean * 2)) + 1))
-    })
+    };
+    let mut contacts: Vec<Contact> = (0..offered).map(contact).collect();
+    contacts.sort_unstable_by_key(|contact| contact.start);
+    contacts
 }
 
 /// The contacts that start in a window that is made of quarters of an hour, sorted by start, with their series.
@@ -93,7 +96,7 @@ pub(crate) fn contacts_of(window: Window) -> Vec<(u64, Contact)> {
     for start in quarters(window) {
         let from = all.len();
         for index in 0..SERIES {
-            all.extend(contacts(index, start).map(|contact| (index, contact)));
+            all.extend(contacts(index, start).into_iter().map(|contact| (index, contact)));
         }
         all[from..].sort_by_key(|(_, contact)| contact.start);
     }
@@ -153,9 +156,7 @@ impl ContactSource for Centre {
 
     fn form(&self) -> Form {
         match self {
-            Self::Rows => {
-                Form::IntervalRows { length: IntervalLength::MINUTES_15, attribution: Attribution::Started }
-            }
+            Self::Rows => Form::IntervalRows { length: IntervalLength::MINUTES_15, attribution: Attribution::Started },
             Self::Contacts => Form::Contacts,
         }
     }
@@ -179,7 +180,7 @@ impl ContactSource for Centre {
                 }
                 for start in quarters(window) {
                     for (index, number) in (0..SERIES).zip(&numbers) {
-                        contacts(index, start).for_each(|contact| out.rows().contact(*number, &contact));
+                        contacts(index, start).iter().for_each(|contact| out.rows().contact(*number, contact));
                     }
                     out.flush().await?;
                 }
@@ -190,7 +191,8 @@ impl ContactSource for Centre {
 }
 
 /// How the file below is to be read.
-pub(crate) const SCHEMA: &str = "data = 'contacts'\ntime_zone = 'Europe/Berlin'\nfold = 'earlier'\n[columns]\nqueue = 'Queue'
+pub(crate) const SCHEMA: &str =
+    "data = 'contacts'\ntime_zone = 'Europe/Berlin'\nfold = 'earlier'\n[columns]\nqueue = 'Queue'
 date = { column = 'Date', format = 'DD/MM/YYYY' }\ntime = { column = 'Time', format = 'hh:mm:ss' }
 offered = 'Offered'\nhandled = 'Answered'\nduration = 'Duration'\nchannel = 'Channel'\n";
 

@@ -86,7 +86,9 @@ impl Bench {
         let is_met = ratio <= bar;
         self.is_met &= is_met;
         let word = if is_met { "met" } else { "missed" };
-        if std::env::var_os("TIMES").is_some() { eprintln!("@ {:?}", nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)); }
+        if std::env::var_os("TIMES").is_some() {
+            eprintln!("@ {:?}", nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC));
+        }
         println!("{what} | {:.3} {} | {:.3} {} | {ratio:.2} | <= {bar:.2} | {word}", own.0, own.1, other.0, other.1);
     }
 
@@ -212,7 +214,8 @@ async fn newest(
 ) -> Result<(), Failure> {
     let (mut own, mut other) = (Vec::new(), Vec::new());
     for (run, start) in centre::quarters(day).enumerate() {
-        let quarter = Window::new(Timestamp::from_secs(start), Timestamp::from_secs(start).after(Millis::from_mins(15)))?;
+        let quarter =
+            Window::new(Timestamp::from_secs(start), Timestamp::from_secs(start).after(Millis::from_mins(15)))?;
         let mut both = [(full, &mut own), (small, &mut other)];
         if run % 2 == 1 {
             both.reverse();
@@ -264,7 +267,10 @@ async fn again_by_window(
     let name = format!("an unchanged day again by its window, {imported} {what}");
     bench.bar(&name, (own, "ms"), (other, "ms"), own / other, 1.5);
     let tables = changed(&before, &plain::dump(path)?);
-    bench.holds(&format!("only coverage and log were written ({})", tables.join(", ")), is_unchanged && only_log(&tables));
+    bench.holds(
+        &format!("only coverage and log were written ({})", tables.join(", ")),
+        is_unchanged && only_log(&tables),
+    );
     Ok(())
 }
 
@@ -306,6 +312,9 @@ async fn again_by_file(bench: &mut Bench, runtime: &Runtime, day: Window, path: 
     let name = format!("an unchanged day again in a file, {imported} contacts");
     bench.bar(&name, (own, "ms"), (other, "ms"), own / other, 1.5);
     let tables = changed(&before, &plain::dump(path)?);
-    bench.holds(&format!("only coverage and log were written ({})", tables.join(", ")), is_unchanged && only_log(&tables));
+    bench.holds(
+        &format!("only coverage and log were written ({})", tables.join(", ")),
+        is_unchanged && only_log(&tables),
+    );
     Ok(())
 }

@@ -81,7 +81,8 @@ const FOLLOWS: u8 = 4;
 pub(crate) fn encode_intervals(changed: &[IntervalDiff], days: &[FactDay]) -> Vec<u8> {
     let mut out = begin(PACKED, days);
     let is_whole = |millis: i64| millis % 1_000 == 0;
-    let times = |measures: Measures| is_whole(measures.handle_time.total.get()) && is_whole(measures.wait_time.total.get());
+    let times =
+        |measures: Measures| is_whole(measures.handle_time.total.get()) && is_whole(measures.wait_time.total.get());
     let all_whole = |diff: &IntervalDiff| {
         is_whole(diff.start.millis())
             && is_whole(diff.end.millis())
@@ -97,7 +98,7 @@ pub(crate) fn encode_intervals(changed: &[IntervalDiff], days: &[FactDay]) -> Ve
         out.push(flag(before.is_some(), HAS_BEFORE) | flag(after.is_some(), HAS_AFTER) | flag(follows, FOLLOWS));
         if !follows {
             length = end.since(*start);
-            put_signed(start.since(last).get() / unit, &mut out);
+            put_signed(start.millis().wrapping_sub(last.millis()) / unit, &mut out);
             put_signed(length.get() / unit, &mut out);
         }
         last = *end;
@@ -118,7 +119,8 @@ fn decode_packed(bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrupt> {
     let (&is_whole, mut bytes) = bytes.split_first().filter(|(flag, _)| **flag <= 1).ok_or(Corrupt)?;
     let unit = if is_whole == 1 { 1_000 } else { 1 };
     let times = |bytes: &mut &[u8]| take_signed(bytes)?.checked_mul(unit).map(Millis::new).ok_or(Corrupt);
-    let after = |at: Timestamp, time: Millis| at.millis().checked_add(time.get()).map(Timestamp::from_millis).ok_or(Corrupt);
+    let after =
+        |at: Timestamp, time: Millis| at.millis().checked_add(time.get()).map(Timestamp::from_millis).ok_or(Corrupt);
     let (mut changed, mut last, mut length) = (Vec::new(), Timestamp::from_millis(0), Millis::ZERO);
     while let Some((&flags, rest)) = bytes.split_first() {
         bytes = rest;

@@ -123,7 +123,14 @@ impl<F: Fact> Chunk<F> {
     pub(crate) fn replace(&mut self, window: Window, facts: &[F]) {
         let mut new = facts.to_vec();
         F::settle(&mut new);
-        if self.edges.iter().all(|edge| !window.contains(edge.at)) && self.settled[range_of(&self.settled, window)] == new {
+        if self.edges.iter().all(|edge| !window.contains(edge.at))
+            && self.settled[range_of(&self.settled, window)] == new
+        {
+            return;
+        }
+        if self.settled.is_empty() && self.edges.is_empty() {
+            self.is_touched = true;
+            self.settled = new;
             return;
         }
         let old = self.take_out(window);
@@ -156,9 +163,10 @@ impl<F: Fact> Chunk<F> {
                 return;
             }
             self.edges.remove(held);
+            self.is_touched = true;
         }
-        self.is_touched = true;
         if !new.is_empty() {
+            self.is_touched = true;
             let place = self.edges.partition_point(|edge| edge.at <= at);
             self.edges.insert(place, Edge { at, side, facts: new });
         }

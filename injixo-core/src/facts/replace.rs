@@ -33,23 +33,33 @@ impl ListScope {
 
 const INSTANT: Millis = Millis::new(1);
 
+/// Applies what a list from `first` to `last` says about one subject in a [piece](ListScope::pieces) of its scope; `facts` are sorted by
+/// start and hold all of the piece.
+pub(crate) fn apply_piece<F: Fact>(
+    chunk: &mut Chunk<F>,
+    (first, last): (Timestamp, Timestamp),
+    piece: Window,
+    facts: &[F],
+) {
+    if let Ok(between) = Window::new(piece.from().max(first.after(INSTANT)), piece.to().min(last)) {
+        chunk.replace(between, within(facts, between));
+        chunk.reach_across(between);
+    }
+    let sides: &[(Timestamp, Side)] = match first == last {
+        true => &[(first, Side::Only)],
+        false => &[(first, Side::Begins), (last, Side::Ends)],
+    };
+    for (at, side) in sides.iter().copied().filter(|(at, _)| piece.contains(*at)) {
+        let instant = Window::new(at, at.after(INSTANT)).ok();
+        chunk.set_side(at, side, instant.map_or(&[], |instant| within(facts, instant)));
+    }
+}
+
 /// Applies what a list says about one subject; `facts` are sorted by start and lie within the scope.
-pub(crate) fn apply_list<F: Fact>(chunks: &mut Chunks<F>, scope: &ListScope, facts: &[F]) {
+#[cfg(test)]
+fn apply_list<F: Fact>(chunks: &mut Chunks<F>, scope: &ListScope, facts: &[F]) {
     for (day, piece) in scope.pieces() {
-        let chunk = chunks.entry(day).or_insert_with(Chunk::new);
-        let between = Window::new(piece.from().max(scope.first.after(INSTANT)), piece.to().min(scope.last));
-        if let Ok(between) = between {
-            chunk.replace(between, within(facts, between));
-            chunk.reach_across(between);
-        }
-        let sides = match scope.first == scope.last {
-            true => [(scope.first, Side::Only)].to_vec(),
-            false => [(scope.first, Side::Begins), (scope.last, Side::Ends)].to_vec(),
-        };
-        for (at, side) in sides.into_iter().filter(|(at, _)| piece.contains(*at)) {
-            let instant = Window::new(at, at.after(INSTANT)).ok();
-            chunk.set_side(at, side, instant.map_or(&[], |instant| within(facts, instant)));
-        }
+        apply_piece(chunks.entry(day).or_insert_with(Chunk::new), (scope.first, scope.last), piece, facts);
     }
 }
 

@@ -91,7 +91,10 @@ impl Job<'_> {
         let sums = match stored.remove(&(subject, Layer::Sums, day)) {
             Some(bytes) => sums_of(subject, day, &bytes)?,
             None => match stored.remove(&(subject, Layer::History, day)) {
-                Some(bytes) => rows(&cells(&decode::<Contact>(subject, day, &bytes)?.facts(), grid)?, grid),
+                Some(bytes) => {
+                    let facts = decode::<Contact>(subject, day, &bytes)?.into_facts();
+                    rows(&cells(facts.iter(), &mut grid.cursor())?, grid)
+                }
                 None => Vec::new(),
             },
         };
@@ -103,7 +106,7 @@ impl Job<'_> {
         let contacts = arrivals.contacts();
         let mut sums: BTreeMap<Timestamp, Measures> = sums.into_iter().map(|row| (row.start, row.measures)).collect();
         let mut changed = Vec::new();
-        for (start, measures) in cells(&contacts, grid)? {
+        for (start, measures) in cells(contacts.iter(), &mut grid.cursor())? {
             let before = sums.get(&start).copied();
             let after = before.map_or(measures, |before| before.plus(&measures));
             sums.insert(start, after);
@@ -118,7 +121,7 @@ impl Job<'_> {
         self.change.added += contacts.len() as u64;
         let first = stored.remove(&(subject, Layer::Arrived1, day)).unwrap_or_default();
         self.join(subject, day, contacts, first).await?;
-        if self.out.len() >= CHUNKS_AT_ONCE { self.flush().await } else { Ok(()) }
+        self.flush_if_many().await
     }
 
     /// Puts contacts into the first layer that takes them and all that the layers before it hold, which `first` holds at first.
@@ -135,7 +138,7 @@ impl Job<'_> {
                 return Ok(());
             };
             if !held.is_empty() {
-                self.out.push(StoredChunk { subject, layer, day, bytes: Vec::new() });
+                self.write(StoredChunk { subject, layer, day, bytes: Vec::new() });
             }
             let range = ChunkRange { subject, layer: next, from: day, to: day };
             let mut stored = stored(self.transaction, &[range]).await?;
@@ -170,7 +173,7 @@ impl Job<'_> {
                 chunk.add(&arrived(self.transaction, subject, day, day).await?);
                 self.keep(subject, Layer::History, day, &chunk);
                 let emptied = [Layer::Sums].into_iter().chain(Layer::ARRIVED);
-                self.out.extend(emptied.map(|layer| StoredChunk { subject, layer, day, bytes: Vec::new() }));
+                emptied.for_each(|layer| self.write(StoredChunk { subject, layer, day, bytes: Vec::new() }));
                 self.flush().await?;
             }
         }
@@ -226,7 +229,7 @@ impl Job<'_> {
         if !chunk.is_empty() {
             chunk.encode(day, &mut bytes);
         }
-        self.out.push(StoredChunk { subject, layer, day, bytes });
+        self.write(StoredChunk { subject, layer, day, bytes });
     }
 }
 

@@ -15,13 +15,17 @@ use crate::derive::{
 };
 use crate::error::Result;
 use crate::facts::{
-    Change, Chunk, Corrupt, Day, Fact, ListScope, apply_list, apply_rows, apply_window, day_of, day_start,
+    Change, Chunk, Corrupt, Day, Fact, ListScope, apply_piece, apply_rows, apply_window, day_of, day_start,
 };
 use crate::store::{ChunkRange, FeedEntry, FeedKind, Lane, Layer, StoredChunk, TableChange, Transaction};
 use crate::zone::{Grid, Zone};
 
 /// How many chunks are read and written together: as many as one statement of a store takes.
 pub(super) const CHUNKS_AT_ONCE: usize = 400;
+
+/// How many bytes of chunks are collected before they are written: a store that keeps those of a day together gets as many of a day as
+/// there are.
+const BYTES_AT_ONCE: usize = 8 << 20;
 
 /// How many changed intervals make an entry of the feed.
 const CELLS_AT_ONCE: usize = 4_096;
@@ -50,7 +54,9 @@ pub(crate) struct Job<'a> {
     pub(super) layer: Layer,
     pub(super) has_live: Option<bool>,
     pub(super) change: Change,
-    pub(super) out: Vec<StoredChunk>,
+    out: Vec<StoredChunk>,
+    out_bytes: usize,
+    packed: Vec<u8>,
     pub(super) grids: HashMap<u32, Grid>,
     pub(super) notes: Notes,
     /// The days of the subject at hand whose facts are written and that no entry of the feed names yet.
@@ -105,8 +111,10 @@ pub(crate) struct DayFacts<F> {
 }
 
 fn derive_cells<F: Counted>(notes: &mut Notes, grid: &Grid, days: &[DayFacts<F>], beside: &[F]) -> Result<()> {
-    let all = |side: fn(&DayFacts<F>) -> &[F]| cells(beside.iter().chain(days.iter().flat_map(side)), grid);
-    notes.add_cells(difference(&all(|day| &day.old)?, &all(|day| &day.new)?, grid));
+    let mut cursor = grid.cursor();
+    let mut all = |side: fn(&DayFacts<F>) -> &[F]| cells(beside.iter().chain(days.iter().flat_map(side)), &mut cursor);
+    let (before, after) = (all(|day| &day.old)?, all(|day| &day.new)?);
+    notes.add_cells(difference(&before, &after, &mut cursor));
     Ok(())
 }
 
@@ -150,6 +158,8 @@ impl<'a> Job<'a> {
             has_live: None,
             change: Change::default(),
             out: Vec::new(),
+            out_bytes: 0,
+            packed: Vec::new(),
             grids: HashMap::new(),
             notes: Notes::default(),
             touched: Vec::new(),
@@ -228,11 +238,10 @@ impl<'a> Job<'a> {
                         new.extend(facts.next()?.map(|(_, fact)| rename(fact)));
                     }
                     subjects.saw_all(id, &new);
-                    let bytes = held.get_mut(&id).and_then(|days| days.remove(&day)).unwrap_or_default();
-                    let before = BTreeMap::from([(day, bytes)]);
-                    let mut chunks = decoded(id, &before)?;
-                    apply_list(&mut chunks, &ListScope { first, last, days: pieces }, &new);
-                    self.put(subjects, id, chunks, before, new.len()).await?;
+                    let before = held.get_mut(&id).and_then(|days| days.remove(&day)).unwrap_or_default();
+                    let mut chunk = decode(id, day, &before)?;
+                    pieces.into_iter().for_each(|piece| apply_piece(&mut chunk, (first, last), piece, &new));
+                    self.put_day(subjects, id, day, chunk, &before, new.len()).await?;
                 }
                 if is_last {
                     self.finish_subject(subjects, id).await?;
@@ -405,33 +414,67 @@ impl<'a> Job<'a> {
         let mut days = Vec::with_capacity(chunks.len());
         let mut changed = 0;
         for (day, chunk) in chunks {
-            if !chunk.is_touched() {
-                continue;
+            if let Some((facts, change)) =
+                self.change(subject, day, chunk, before.remove(&day).as_deref().unwrap_or_default())?
+            {
+                changed += change.added + change.replaced;
+                days.push(facts);
             }
-            let old_bytes = before.remove(&day).unwrap_or_default();
-            let mut bytes = Vec::new();
-            if !chunk.is_empty() {
-                chunk.encode(day, &mut bytes);
-            }
-            if old_bytes == bytes {
-                continue;
-            }
-            let old = decode(subject, day, &old_bytes)?;
-            if old == chunk {
-                // It was packed in another way.
-                continue;
-            }
-            let (old, new) = (old.into_facts(), chunk.into_facts());
-            let change = Change::between(&old, &new);
-            changed += change.added + change.replaced;
-            self.change = self.change.plus(Change { unchanged: 0, ..change });
-            self.out.push(StoredChunk { subject, layer: self.layer, day, bytes });
-            self.touch(day);
-            days.push(DayFacts { day, old, new });
         }
         self.change.unchanged += (stated as u64).saturating_sub(changed);
         self.derive(subjects, subject, days).await?;
-        if self.out.len() >= CHUNKS_AT_ONCE { self.flush().await } else { Ok(()) }
+        self.flush_if_many().await
+    }
+
+    /// The same of one day.
+    async fn put_day<F: Derives>(
+        &mut self,
+        subjects: &Subjects,
+        subject: u32,
+        day: Day,
+        chunk: Chunk<F>,
+        before: &[u8],
+        stated: usize,
+    ) -> Result<()> {
+        let Some((facts, change)) = self.change(subject, day, chunk, before)? else {
+            self.change.unchanged += stated as u64;
+            return Ok(());
+        };
+        self.change.unchanged += (stated as u64).saturating_sub(change.added + change.replaced);
+        self.derive(subjects, subject, vec![facts]).await?;
+        self.flush_if_many().await
+    }
+
+    /// Notes a chunk that is not what it was, to be written; what it held before and holds now.
+    fn change<F: Fact>(
+        &mut self,
+        subject: u32,
+        day: Day,
+        chunk: Chunk<F>,
+        before: &[u8],
+    ) -> Result<Option<(DayFacts<F>, Change)>> {
+        if !chunk.is_touched() {
+            return Ok(None);
+        }
+        self.packed.clear();
+        if !chunk.is_empty() {
+            chunk.encode(day, &mut self.packed);
+        }
+        if before == self.packed {
+            return Ok(None);
+        }
+        let old = decode(subject, day, before)?;
+        if old == chunk {
+            // It was packed in another way.
+            return Ok(None);
+        }
+        let (old, new) = (old.into_facts(), chunk.into_facts());
+        let change = Change::between(&old, &new);
+        self.change = self.change.plus(Change { unchanged: 0, ..change });
+        let bytes = self.packed.as_slice().to_vec();
+        self.write(StoredChunk { subject, layer: self.layer, day, bytes });
+        self.touch(day);
+        Ok(Some((DayFacts { day, old, new }, change)))
     }
 
     /// Notes that the facts of a day of the subject at hand are written.
@@ -559,7 +602,18 @@ impl<'a> Job<'a> {
         self.feed.push(FeedEntry { revision: 0, count, at, integration, subject, kind, bytes });
     }
 
+    /// Keeps a chunk to be written with others.
+    pub(super) fn write(&mut self, chunk: StoredChunk) {
+        self.out_bytes += size_of::<StoredChunk>() + chunk.bytes.len();
+        self.out.push(chunk);
+    }
+
+    pub(super) async fn flush_if_many(&mut self) -> Result<()> {
+        if self.out_bytes >= BYTES_AT_ONCE { self.flush().await } else { Ok(()) }
+    }
+
     pub(crate) async fn flush(&mut self) -> Result<()> {
+        self.out_bytes = 0;
         let out = std::mem::take(&mut self.out);
         self.transaction.put_chunks(&out).await
     }

@@ -140,7 +140,8 @@ impl<F: Fact> Stage<F> {
         self.bytes = 0;
         let piles = (0..).zip(std::mem::take(&mut self.piles));
         piles.flat_map(|(subject, pile)| {
-            let (blocks, failed) = pile.sorted::<F>().map_or_else(|error| (Vec::new(), Some(error)), |blocks| (blocks, None));
+            let (blocks, failed) =
+                pile.sorted::<F>().map_or_else(|error| (Vec::new(), Some(error)), |blocks| (blocks, None));
             failed.into_iter().map(Err).chain(blocks.into_iter().map(move |block| Ok((subject, block))))
         })
     }

@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Chunk, Corrupt, Fact, day_of};
 use crate::import::{arrived, corrupt, timeline_within};
 use crate::store::{
-    ChunkRange, IntegrationRecord, IntegrationState, Layer, Store, StoredChunk, StreamId, Subject, SubjectKind, Transaction,
+    ChunkRange, IntegrationRecord, IntegrationState, Layer, Store, StoredChunk, StreamId, Subject, SubjectKind,
+    Transaction,
 };
 use crate::zone::{Grid, GridCursor, Zone};
 
@@ -180,7 +181,14 @@ impl IntervalQuery {
         let mut queues = transaction.subjects(integration.id, SubjectKind::Queue).await?;
         queues.retain(|queue| self.queue.as_ref().is_none_or(|wanted| *wanted == queue.external));
         queues.sort_by(|a, b| (&b.external, b.channel.as_str()).cmp(&(&a.external, a.channel.as_str())));
-        Ok(IntervalReader { query: self, integration: integration.id, zone, transaction, queues, ahead: HashMap::new() })
+        Ok(IntervalReader {
+            query: self,
+            integration: integration.id,
+            zone,
+            transaction,
+            queues,
+            ahead: HashMap::new(),
+        })
     }
 }
 
@@ -279,7 +287,8 @@ impl IntervalReader {
             return Ok(stored);
         }
         let ranges = |queue: &Subject, from, to| {
-            let layers = if queue.row_minutes == 0 { [Layer::History, Layer::Sums].as_slice() } else { &[Layer::History] };
+            let layers =
+                if queue.row_minutes == 0 { [Layer::History, Layer::Sums].as_slice() } else { &[Layer::History] };
             let subject = queue.id;
             layers.iter().map(move |layer| ChunkRange { subject, layer: *layer, from, to })
         };

@@ -32,8 +32,7 @@ impl fmt::Debug for SqliteStore {
 }
 
 /// The steps from an empty file to the present schema; a step is never changed once it was released.
-const MIGRATIONS: &[&str] =
-    &[
+const MIGRATIONS: &[&str] = &[
     include_str!("sqlite/0001.sql"),
     include_str!("sqlite/0002.sql"),
     include_str!("sqlite/0003.sql"),
@@ -75,7 +74,9 @@ impl SqliteStore {
         connection.close().await.map_err(|error| named(failed(error)))?;
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
         let readers = pool(4).connect_with(options.clone()).await.map_err(|error| named(failed(error)))?;
-        let writer = pool(1).connect_with(options.pragma("cache_size", WRITER_CACHE)).await;
+        // What a statement would have to undo, were it to fail, is kept in memory and not in a file.
+        let options = options.pragma("cache_size", WRITER_CACHE).pragma("temp_store", "MEMORY");
+        let writer = pool(1).connect_with(options).await;
         Ok(Self { readers, writer: writer.map_err(|error| named(failed(error)))? })
     }
 

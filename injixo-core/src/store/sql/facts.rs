@@ -179,7 +179,8 @@ async fn put_coverage_of_each<D: Driver>(db: &mut D, stream: StreamId, covered: 
     let mut older: Vec<Vec<Covered>> = vec![Vec::new(); covered.len()];
     for row in db.query(statement, values).await? {
         let number: usize = row.number(3)?;
-        let (newer, older) = covered.get(number).zip(older.get_mut(number)).ok_or_else(|| super::corrupt("no such stretch"))?;
+        let (newer, older) =
+            covered.get(number).zip(older.get_mut(number)).ok_or_else(|| super::corrupt("no such stretch"))?;
         older.push(Covered { subject: newer.subject, window: row.window(0)?, read_at: row.instant(2)? });
     }
     let (mut kept, mut gone) = (Vec::new(), Vec::new());
