@@ -82,14 +82,11 @@ struct Bench {
 }
 
 impl Bench {
-    fn bar(&mut self, what: &str, own: (f64, &str), other: (f64, &str), ratio: f64, bar: f64) {
-        let is_met = ratio <= bar;
+    fn bar(&mut self, what: &str, own: (f64, &str), other: (f64, &str), bar: f64) {
+        let is_met = own.0 <= other.0 * bar;
         self.is_met &= is_met;
         let word = if is_met { "met" } else { "missed" };
-        if std::env::var_os("TIMES").is_some() {
-            eprintln!("@ {:?}", nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC));
-        }
-        println!("{what} | {:.3} {} | {:.3} {} | {ratio:.2} | <= {bar:.2} | {word}", own.0, own.1, other.0, other.1);
+        println!("{} <= {bar:.2} | {word}", line(what, own, other));
     }
 
     /// A fresh path in the folder.
@@ -105,6 +102,10 @@ impl Bench {
         self.is_met &= is_so;
         println!("# {what}: {}", if is_so { "yes" } else { "NO" });
     }
+}
+
+fn line(what: &str, own: (f64, &str), other: (f64, &str)) -> String {
+    format!("{what} | {:.3} {} | {:.3} {} | {:.2} |", own.0, own.1, other.0, other.1, own.0 / other.0)
 }
 
 fn at(day: i32) -> Result<Timestamp, Failure> {
@@ -138,7 +139,7 @@ async fn run(folder: &Path, years: i32) -> Result<bool, Failure> {
     println!("# plain table of the same intervals: {wall:.1} s, {cpu:.1} s of processor time");
     println!("what | store | beside it | ratio | bar |");
     let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
-    bench.bar("file", (mib(size), "MiB"), (mib(plain_size), "MiB"), size as f64 / plain_size as f64, 0.5);
+    bench.bar("file", (mib(size), "MiB"), (mib(plain_size), "MiB"), 0.5);
     reading(&mut bench, &runtime, &plain, &months).await?;
 
     let contacts = runtime.add("Contacts", Centre::Contacts).await?;
@@ -186,7 +187,7 @@ async fn reading(bench: &mut Bench, runtime: &Runtime, plain: &Plain, months: &[
         is_same &= Sums::of(&read) == plain::sums(&rows?) && !read.is_empty();
     }
     let (own, other) = (median(&own), median(&other));
-    bench.bar("a month of one queue", (own, "ms"), (other, "ms"), own / other, 1.0);
+    bench.bar("a month of one queue", (own, "ms"), (other, "ms"), 1.0);
     let (mut own, mut other) = (Vec::new(), Vec::new());
     for run in 0..150 {
         let month = months[usize::try_from(run * 5)? % (months.len() - 1)];
@@ -199,7 +200,7 @@ async fn reading(bench: &mut Bench, runtime: &Runtime, plain: &Plain, months: &[
         is_same &= Sums::of(&read) == plain::sums(&rows?) && !read.is_empty();
     }
     let (own, other) = (median(&own), median(&other));
-    bench.bar("a day of all queues", (own, "ms"), (other, "ms"), own / other, 1.0);
+    bench.bar("a day of all queues", (own, "ms"), (other, "ms"), 1.0);
     bench.holds("all sums are equal", is_same);
     Ok(())
 }
@@ -231,7 +232,7 @@ async fn newest(
         }
     }
     let (own, other) = (median(&own), median(&other));
-    bench.bar(&format!("the newest quarter of an hour, {what}"), (own, "ms"), (other, "ms"), own / other, 1.5);
+    bench.bar(&format!("the newest quarter of an hour, {what}"), (own, "ms"), (other, "ms"), 1.5);
     Ok(())
 }
 
@@ -264,8 +265,11 @@ async fn again_by_window(
         is_unchanged &= read?.1.imported == imported;
     }
     let (own, other) = (median(&own), median(&other));
-    let name = format!("an unchanged day again by its window, {imported} {what}");
-    bench.bar(&name, (own, "ms"), (other, "ms"), own / other, 1.5);
+    // Nothing is parsed on the other side: the source makes its rows up. So there is no bar.
+    println!(
+        "{}",
+        line(&format!("an unchanged day again by its window, {imported} {what}"), (own, "ms"), (other, "ms"))
+    );
     let tables = changed(&before, &plain::dump(path)?);
     bench.holds(
         &format!("only coverage and log were written ({})", tables.join(", ")),
@@ -310,7 +314,7 @@ async fn again_by_file(bench: &mut Bench, runtime: &Runtime, day: Window, path: 
     }
     let (own, other) = (median(&own), median(&other));
     let name = format!("an unchanged day again in a file, {imported} contacts");
-    bench.bar(&name, (own, "ms"), (other, "ms"), own / other, 1.5);
+    bench.bar(&name, (own, "ms"), (other, "ms"), 1.5);
     let tables = changed(&before, &plain::dump(path)?);
     bench.holds(
         &format!("only coverage and log were written ({})", tables.join(", ")),

@@ -121,11 +121,14 @@ impl<F: Fact> Chunk<F> {
 
     /// Replaces what starts in `window` by `facts`, which all start in it and are sorted by start.
     pub(crate) fn replace(&mut self, window: Window, facts: &[F]) {
+        let has_edges = self.edges.iter().any(|edge| window.contains(edge.at));
+        let is_same = |new: &[F]| !has_edges && self.settled[range_of(&self.settled, window)] == *new;
+        if is_same(facts) {
+            return;
+        }
         let mut new = facts.to_vec();
         F::settle(&mut new);
-        if self.edges.iter().all(|edge| !window.contains(edge.at))
-            && self.settled[range_of(&self.settled, window)] == new
-        {
+        if is_same(&new) {
             return;
         }
         if self.settled.is_empty() && self.edges.is_empty() {

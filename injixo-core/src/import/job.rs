@@ -185,7 +185,7 @@ impl<'a> Job<'a> {
         if let Some((first, last)) = scope.first_last {
             self.fold(ids, day_of(first), day_of(last)).await?;
         }
-        self.list(&mut facts, scope, ids, subjects, |fact| fact).await
+        self.list(&mut facts, scope, ids, subjects, |_| {}).await
     }
 
     pub(crate) async fn statuses(
@@ -196,7 +196,7 @@ impl<'a> Job<'a> {
         ids: &[u32],
         subjects: &mut Subjects,
     ) -> Result<()> {
-        let rename = |span: Span| Span { status: status_ids[span.status as usize], ..span };
+        let rename = |span: &mut Span| span.status = status_ids[span.status as usize];
         self.list(&mut facts, scope, ids, subjects, rename).await
     }
 
@@ -207,7 +207,7 @@ impl<'a> Job<'a> {
         scope: &Scope<'_>,
         ids: &[u32],
         subjects: &mut Subjects,
-        rename: impl Fn(F) -> F,
+        rename: impl Fn(&mut F),
     ) -> Result<()> {
         let Some((first, last)) = scope.first_last else { return Ok(()) };
         // The days of each subject, in parts of which each is read at once.
@@ -234,9 +234,8 @@ impl<'a> Job<'a> {
             for (index, id, days, is_last) in parts.by_ref().take(some.len()) {
                 for (day, pieces) in days {
                     let mut new = Vec::new();
-                    while facts.peek().is_some_and(|next| next.0 as usize == index && day_of(next.1) == day) {
-                        new.extend(facts.next()?.map(|(_, fact)| rename(fact)));
-                    }
+                    facts.take(u32::try_from(index).unwrap_or(u32::MAX), day_start(day + 1), &mut new)?;
+                    new.iter_mut().for_each(&rename);
                     subjects.saw_all(id, &new);
                     let before = held.get_mut(&id).and_then(|days| days.remove(&day)).unwrap_or_default();
                     let mut chunk = decode(id, day, &before)?;
@@ -305,15 +304,15 @@ impl<'a> Job<'a> {
         newer: &Coverage,
         ids: &[u32],
         subjects: &mut Subjects,
-        rename: impl Fn(F) -> F,
+        rename: impl Fn(&mut F),
     ) -> Result<()> {
         let mut new: BTreeMap<u32, Vec<F>> = subjects.ids().map(|id| (id, Vec::new())).collect();
         while let Some((index, _)) = facts.peek() {
             let id = ids[index as usize];
             let of_subject = new.entry(id).or_default();
-            while facts.peek().is_some_and(|next| next.0 == index) {
-                of_subject.extend(facts.next()?.map(|(_, fact)| rename(fact)));
-            }
+            let known = of_subject.len();
+            facts.take(index, Timestamp::from_millis(i64::MAX), of_subject)?;
+            of_subject.iter_mut().skip(known).for_each(&rename);
             subjects.saw_all(id, of_subject);
         }
         if F::COUNTED {

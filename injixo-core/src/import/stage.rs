@@ -203,6 +203,26 @@ impl<F: Fact> Sorted<F> {
         Ok(fact.map(|fact| (subject, fact)))
     }
 
+    /// Takes the facts of the subject at hand that start before an instant.
+    pub(crate) fn take(&mut self, subject: u32, end: Timestamp, out: &mut Vec<F>) -> Result<()> {
+        let is_wanted = |head: (u32, Timestamp)| head.0 == subject && head.1 < end;
+        while self.peek().is_some_and(is_wanted) {
+            if self.runs.len() > 1 {
+                out.extend(self.next()?.map(|(_, fact)| fact));
+                continue;
+            }
+            // There is but one run: its head is put in place once.
+            self.heads.clear();
+            let Some(run) = self.runs.first_mut() else { break };
+            while run.head().is_some_and(is_wanted) {
+                out.extend(run.next.take());
+                run.advance()?;
+            }
+            self.heads.extend(run.head().map(|(subject, start)| Reverse((subject, start, 0))));
+        }
+        Ok(())
+    }
+
     /// The subject and start of the next fact.
     #[inline]
     pub(crate) fn peek(&self) -> Option<(u32, Timestamp)> {
@@ -292,11 +312,12 @@ mod tests {
             facts in prop::collection::vec((0..4_u32, 0..6_i64, any::<u32>()), 0..200),
             bound in 1..400_usize,
         ) {
-            let mut stage = Stage::bounded(bound);
+            let (mut stage, mut again) = (Stage::bounded(bound), Stage::bounded(bound));
             let mut expected = Vec::new();
             for (subject, start, status) in facts {
                 let fact = Span { start: Timestamp::from_millis(start), status, end: None };
                 stage.push(subject, &fact).unwrap();
+                again.push(subject, &fact).unwrap();
                 expected.push((subject, fact));
             }
             expected.sort_by_key(|(subject, fact)| (*subject, fact.start));
@@ -308,6 +329,17 @@ mod tests {
                 found.push((subject, fact));
             }
             prop_assert!(sorted.next().unwrap().is_none());
+            prop_assert_eq!(&found, &expected);
+            // The same in parts, cut at an instant.
+            let mut sorted = again.finish().unwrap();
+            let mut found = Vec::new();
+            for subject in 0..4 {
+                for end in [2, 3, 9].map(Timestamp::from_millis) {
+                    let mut facts = Vec::new();
+                    sorted.take(subject, end, &mut facts).unwrap();
+                    found.extend(facts.into_iter().map(|fact| (subject, fact)));
+                }
+            }
             prop_assert_eq!(found, expected);
         }
     }
