@@ -213,14 +213,15 @@ pub(crate) fn take_measures(unit: i64, bytes: &mut &[u8]) -> Result<Measures, Co
 fn measured_flags(measures: &Measures) -> u8 {
     let is_whole = |count: Quantity| count.micros() % Quantity::ONE.micros() == 0;
     let Measures { offered, handled, handle_time, wait_time, abandoned, within_service_level } = *measures;
-    let handled_for = (handle_time.number != handled).then_some(handle_time.number);
+    let (has_time, is_for_handled) = (handle_time != Timed::default(), handle_time.number == handled);
+    let handled_for = (has_time && !is_for_handled).then_some(handle_time.number);
     let waited_for = (wait_time != Timed::default()).then_some(wait_time.number);
     let rest = [handled_for, waited_for, abandoned, within_service_level];
     let has_whole_rest = rest.iter().any(Option::is_some) && rest.into_iter().flatten().all(is_whole);
     u8::from(is_whole(offered))
         | u8::from(is_whole(handled)) << 1
-        | u8::from(handle_time != Timed::default()) << 2
-        | u8::from(handled_for.is_none()) << 3
+        | u8::from(has_time) << 2
+        | u8::from(is_for_handled) << 3
         | u8::from(waited_for.is_some()) << 4
         | u8::from(abandoned.is_some()) << 5
         | u8::from(within_service_level.is_some()) << 6
@@ -381,6 +382,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The bytes are put together by hand.
+    #[test]
+    fn rows_with_waits_are_read_as_they_were_and_as_they_are_packed() {
+        let one = Quantity::ONE;
+        let row = IntervalRow {
+            start: Timestamp::from_secs(900),
+            length: Millis::from_mins(15),
+            measures: Measures {
+                offered: Quantity::whole(2),
+                handled: one,
+                wait_time: Timed { total: Millis::from_secs(5), number: one },
+                ..Measures::default()
+            },
+        };
+        let old: &[u8] = &[0b0001_0011, 0x88, 0x0E, 4, 2, 10, 0x80, 0x89, 0x7A];
+        assert_eq!(IntervalRow::read(row.start, 1_000, &mut &*old), Ok(row));
+        let mut new = Vec::new();
+        row.write(1_000, &mut new);
+        assert_eq!(new, [0b1001_0011, 0x88, 0x0E, 4, 2, 10, 2]);
+        assert_eq!(IntervalRow::read(row.start, 1_000, &mut &*new), Ok(row));
+    }
 
     fn round_trip<F: Fact>(fact: F) {
         for unit in [1, 1_000] {

@@ -222,6 +222,29 @@ mod tests {
         facts.map(|fact| (fact.start.millis(), fact.duration.unwrap().get())).collect()
     }
 
+    fn packed(chunks: &Chunks<Contact>) -> BTreeMap<Day, Vec<u8>> {
+        let pack = |(day, chunk): (&Day, &Chunk<Contact>)| {
+            let mut bytes = Vec::new();
+            chunk.encode(*day, &mut bytes);
+            (*day, bytes)
+        };
+        chunks.iter().map(pack).collect()
+    }
+
+    #[test]
+    fn a_file_that_says_the_same_again_touches_nothing() {
+        let mut chunks = Chunks::new();
+        let facts = [contact(0, 1), contact(8, 2), contact(8, 1), contact(20, 5)];
+        file(&mut chunks, &facts);
+        let decoded = |(day, bytes): (Day, Vec<u8>)| (day, Chunk::decode(day, &bytes).unwrap());
+        chunks = packed(&chunks).into_iter().map(decoded).collect();
+        file(&mut chunks, &facts);
+        assert!(chunks.values().all(|chunk: &Chunk<Contact>| !chunk.is_touched()));
+        file(&mut chunks, &[contact(0, 1), contact(8, 2), contact(20, 5)]);
+        assert!(chunks.values().all(Chunk::is_touched));
+        assert_eq!(held(&chunks), [(0, 1), (8, 2), (20, 5)]);
+    }
+
     fn after_files(files: &[&[Contact]]) -> Vec<(i64, i64)> {
         let mut chunks = Chunks::new();
         for facts in files {
@@ -387,7 +410,12 @@ mod tests {
                 };
                 let mut sorted: Vec<Contact> = facts.iter().map(|fact| contact(midnight + fact.0, fact.1)).collect();
                 sorted.sort();
+                let before = packed(&chunks);
                 apply_list(&mut chunks, &scope, &sorted);
+                let after = packed(&chunks);
+                for (day, _) in chunks.iter().filter(|(_, chunk)| !chunk.is_touched()) {
+                    prop_assert_eq!(before.get(day), after.get(day));
+                }
                 chunks = chunks
                     .into_iter()
                     .map(|(day, chunk)| {
