@@ -67,7 +67,7 @@ pub(crate) fn counted(series: u64, start: i64) -> Counted {
     let offered =
         u32::try_from(hundredths / 100).unwrap_or(0) + u32::from(noise(series, quarter, 2) % 100 < hundredths % 100);
     let handled =
-        offered - (0..offered).filter(|index| noise(series, quarter, 16 + u64::from(*index)) % 20 == 0).count() as u32;
+        (0..offered).map(|index| u32::from(!noise(series, quarter, 16 + u64::from(index)).is_multiple_of(20))).sum();
     let per_contact = 150 + below(noise(series, 0, 3), 240) + below(noise(series, quarter, 4), 60);
     Counted { offered, handled, handle_secs: handled * per_contact }
 }
