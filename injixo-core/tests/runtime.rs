@@ -11,8 +11,9 @@ use injixo_core::connector::{
     AgentNow, Budget, ChangeSource, Changed, CheckReport, Connector, ConnectorFactory, ConnectorInfo, ContactSource,
     ContactWriter, Context, Limits, LiveSource, LiveWriter, Outcome, Registry, StatusSource, StatusWriter, Stream,
 };
-use injixo_core::model::{Channel, Millis, Timestamp, Window};
+use injixo_core::model::{Channel, IntervalLength, Millis, Quantity, Timestamp, Window};
 use injixo_core::store::{ImportRecord, IntegrationState, Lane, Lease, Store, WorkRecord};
+use injixo_core::zone::Zone;
 use injixo_core::{
     Activity, Clock, Doing, Error, ErrorKind, Health, LiveUpdate, LookBack, MemoryStore, PersonId, Policy, Result,
     Runtime, Secret, Service, What,
@@ -510,6 +511,23 @@ async fn a_deleted_integration_keeps_its_data_and_frees_its_name() {
     let states: Vec<IntegrationState> = runtime.status().await.unwrap().iter().map(|status| status.state).collect();
     assert_eq!(states, [IntegrationState::Deleted, IntegrationState::Active]);
     service.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_that_starts_in_a_window_is_read_whole() {
+    let (runtime, _) = host(&MemoryStore::new());
+    let calls = [("A", "25T22:05"), ("A", "26T06:00"), ("A", "26T21:59"), ("A", "26T22:30"), ("B", "26T08:00")];
+    let calls = calls.map(|(queue, start)| (queue, at(&format!("2024-05-{start}")), 60));
+    let acme = Acme::with(|holds| holds.calls = calls.to_vec());
+    let integration = runtime.add_with("acme", acme, plain()).await.unwrap();
+    let window = |from: &str, to: &str| Window::new(at(from), at(to)).unwrap();
+    integration.import_contacts(window("2024-05-25T00:00", "2024-05-27T00:00")).await.unwrap();
+    // The day of Berlin begins at 22:00Z, in the window, and goes on for a day behind it.
+    let days = runtime.intervals("acme").zone(Zone::new("Europe/Berlin").unwrap()).every(IntervalLength::DAY);
+    let days = days.window(window("2024-05-25T22:00", "2024-05-25T22:15")).await.unwrap();
+    let found: Vec<_> = days.iter().map(|day| (day.queue.id.as_str(), day.start, day.measures.offered)).collect();
+    let midnight = at("2024-05-25T22:00");
+    assert_eq!(found, [("A", midnight, Quantity::whole(3)), ("B", midnight, Quantity::whole(1))]);
 }
 
 #[tokio::test(start_paused = true)]

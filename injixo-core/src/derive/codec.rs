@@ -1,13 +1,15 @@
 //! Differences as bytes of the change feed.
 
-use injixo_model::{IntervalRow, Millis, Span, Timestamp};
+use injixo_model::{IntervalRow, Measures, Millis, Span, Timestamp};
 
 use super::{IntervalDiff, TimelineDiff};
-use crate::facts::{Corrupt, Day, Fact, put, put_signed, take, take_signed};
+use crate::facts::{Corrupt, Day, Fact, put, put_measures, put_signed, take, take_measures, take_signed};
 
 /// Written before entries named the days of their facts.
 const WITHOUT_DAYS: u8 = 1;
 const VERSION: u8 = 2;
+/// Intervals in fewer bytes.
+const PACKED: u8 = 3;
 
 /// A day whose facts were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,8 +20,8 @@ pub(crate) struct FactDay {
 }
 
 /// Begins an entry with the days whose facts changed, each named by one entry of a commit.
-fn begin(days: &[FactDay]) -> Vec<u8> {
-    let mut out = vec![VERSION];
+fn begin(version: u8, days: &[FactDay]) -> Vec<u8> {
+    let mut out = vec![version];
     put(days.len() as u64, &mut out);
     let mut last = 0;
     for FactDay { is_live, day } in days {
@@ -30,13 +32,13 @@ fn begin(days: &[FactDay]) -> Vec<u8> {
     out
 }
 
-/// The days that an entry begins with, and what is behind them.
-fn open(bytes: &[u8]) -> Result<(Vec<FactDay>, &[u8]), Corrupt> {
+/// The version of an entry, the days that it begins with, and what is behind them.
+fn open(bytes: &[u8]) -> Result<(u8, Vec<FactDay>, &[u8]), Corrupt> {
     let (&version, mut bytes) = bytes.split_first().ok_or(Corrupt)?;
     let mut days = Vec::new();
     match version {
-        WITHOUT_DAYS => return Ok((days, bytes)),
-        VERSION => {}
+        WITHOUT_DAYS => return Ok((version, days, bytes)),
+        VERSION | PACKED => {}
         _ => return Err(Corrupt),
     }
     let mut last = 0_i64;
@@ -46,17 +48,17 @@ fn open(bytes: &[u8]) -> Result<(Vec<FactDay>, &[u8]), Corrupt> {
         bytes = rest;
         days.push(FactDay { is_live: is_live == 1, day: Day::try_from(last).map_err(|_| Corrupt)? });
     }
-    Ok((days, bytes))
+    Ok((version, days, bytes))
 }
 
 /// Packs nothing but the days whose facts changed.
 pub(crate) fn encode_days(days: &[FactDay]) -> Vec<u8> {
-    begin(days)
+    begin(VERSION, days)
 }
 
 /// The days whose facts changed, as an entry about intervals, a timeline or facts names them.
 pub(crate) fn decode_days(bytes: &[u8]) -> Result<Vec<FactDay>, Corrupt> {
-    open(bytes).map(|(days, _)| days)
+    open(bytes).map(|(_, days, _)| days)
 }
 
 fn put_instant(last: &mut Timestamp, at: Timestamp, out: &mut Vec<u8>) {
@@ -69,25 +71,73 @@ fn take_instant(last: &mut Timestamp, bytes: &mut &[u8]) -> Result<Timestamp, Co
     Ok(*last)
 }
 
+/// What an interval says of itself beside its measures, as bits.
+const HAS_BEFORE: u8 = 1;
+const HAS_AFTER: u8 = 2;
+/// It starts where the last one ended and is as long.
+const FOLLOWS: u8 = 4;
+
 /// Packs differences of one queue, with the days whose facts they come from.
 pub(crate) fn encode_intervals(changed: &[IntervalDiff], days: &[FactDay]) -> Vec<u8> {
-    let mut out = begin(days);
-    let mut last = Timestamp::MIN;
-    for diff in changed {
-        put_instant(&mut last, diff.start, &mut out);
-        out.push(u8::from(diff.before.is_some()) | u8::from(diff.after.is_some()) << 1);
-        let length = diff.end.since(diff.start);
-        put_signed(length.get(), &mut out);
-        for measures in [diff.before, diff.after].into_iter().flatten() {
-            IntervalRow { start: diff.start, length: Millis::ZERO, measures }.write(1, &mut out);
+    let mut out = begin(PACKED, days);
+    let is_whole = |millis: i64| millis % 1_000 == 0;
+    let times =
+        |measures: Measures| is_whole(measures.handle_time.total.get()) && is_whole(measures.wait_time.total.get());
+    let all_whole = |diff: &IntervalDiff| {
+        is_whole(diff.start.millis())
+            && is_whole(diff.end.millis())
+            && [diff.before, diff.after].into_iter().flatten().all(times)
+    };
+    let unit = if changed.iter().all(all_whole) { 1_000 } else { 1 };
+    out.push(u8::from(unit == 1_000));
+    out.reserve(changed.len() * 8);
+    let (mut last, mut length) = (Timestamp::from_millis(0), Millis::ZERO);
+    for IntervalDiff { start, end, before, after } in changed {
+        let follows = *start == last && end.since(*start) == length;
+        let flag = |is_so: bool, bit: u8| if is_so { bit } else { 0 };
+        out.push(flag(before.is_some(), HAS_BEFORE) | flag(after.is_some(), HAS_AFTER) | flag(follows, FOLLOWS));
+        if !follows {
+            length = end.since(*start);
+            put_signed(start.millis().wrapping_sub(last.millis()) / unit, &mut out);
+            put_signed(length.get() / unit, &mut out);
+        }
+        last = *end;
+        for measures in [before, after].into_iter().flatten() {
+            put_measures(measures, unit, &mut out);
         }
     }
     out
 }
 
-/// What [`encode_intervals`] packed.
+/// What [`encode_intervals`] packed, now or in an earlier version.
 pub(crate) fn decode_intervals(bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrupt> {
-    let (_, mut bytes) = open(bytes)?;
+    let (version, _, bytes) = open(bytes)?;
+    if version == PACKED { decode_packed(bytes) } else { decode_plain(bytes) }
+}
+
+fn decode_packed(bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrupt> {
+    let (&is_whole, mut bytes) = bytes.split_first().filter(|(flag, _)| **flag <= 1).ok_or(Corrupt)?;
+    let unit = if is_whole == 1 { 1_000 } else { 1 };
+    let times = |bytes: &mut &[u8]| take_signed(bytes)?.checked_mul(unit).map(Millis::new).ok_or(Corrupt);
+    let after =
+        |at: Timestamp, time: Millis| at.millis().checked_add(time.get()).map(Timestamp::from_millis).ok_or(Corrupt);
+    let (mut changed, mut last, mut length) = (Vec::new(), Timestamp::from_millis(0), Millis::ZERO);
+    while let Some((&flags, rest)) = bytes.split_first() {
+        bytes = rest;
+        let mut start = last;
+        if flags & FOLLOWS == 0 {
+            start = after(last, times(&mut bytes)?)?;
+            length = times(&mut bytes)?;
+        }
+        last = after(start, length)?;
+        let mut side = |bit: u8| (flags & bit != 0).then(|| take_measures(unit, &mut bytes)).transpose();
+        let (before, after) = (side(HAS_BEFORE)?, side(HAS_AFTER)?);
+        changed.push(IntervalDiff { start, end: last, before, after });
+    }
+    Ok(changed)
+}
+
+fn decode_plain(mut bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrupt> {
     let (mut changed, mut last) = (Vec::new(), Timestamp::MIN);
     while !bytes.is_empty() {
         let start = take_instant(&mut last, &mut bytes)?;
@@ -107,7 +157,7 @@ pub(crate) fn decode_intervals(bytes: &[u8]) -> Result<Vec<IntervalDiff>, Corrup
 
 /// Packs differences of the timeline of one agent, with the days whose facts they come from.
 pub(crate) fn encode_timeline(changed: &[TimelineDiff], days: &[FactDay]) -> Vec<u8> {
-    let mut out = begin(days);
+    let mut out = begin(VERSION, days);
     let mut last = Timestamp::MIN;
     for diff in changed {
         put_instant(&mut last, diff.from, &mut out);
@@ -126,7 +176,7 @@ pub(crate) fn encode_timeline(changed: &[TimelineDiff], days: &[FactDay]) -> Vec
 
 /// What [`encode_timeline`] packed.
 pub(crate) fn decode_timeline(bytes: &[u8]) -> Result<Vec<TimelineDiff>, Corrupt> {
-    let (_, mut bytes) = open(bytes)?;
+    let (_, _, mut bytes) = open(bytes)?;
     let (mut changed, mut last) = (Vec::new(), Timestamp::MIN);
     while !bytes.is_empty() {
         let from = take_instant(&mut last, &mut bytes)?;
@@ -174,6 +224,13 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
+    /// An instant as the first one of an entry of version 2.
+    fn old_instant(millis: i64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_instant(&mut Timestamp::MIN.clone(), Timestamp::from_millis(millis), &mut bytes);
+        bytes
+    }
+
     #[test]
     fn differences_read_back() {
         let measures = Measures {
@@ -196,7 +253,20 @@ mod tests {
         for cut in 0..bytes.len() {
             let _ = decode_days(&bytes[..cut]);
         }
+        for cut in 0..bytes.len() {
+            let _ = decode_intervals(&bytes[..cut]);
+        }
         assert_eq!(decode_intervals(&[]), Err(Corrupt));
+        // Two that follow one another, in whole seconds: what they take is counted by hand.
+        let whole = Measures { offered: Quantity::whole(3), ..Measures::default() };
+        let row = |start| IntervalDiff { start: at(start), end: at(start + 900), before: None, after: Some(whole) };
+        let bytes = encode_intervals(&[row(0), row(900), row(2_700)], &[]);
+        assert_eq!(decode_intervals(&bytes), Ok(vec![row(0), row(900), row(2_700)]));
+        // Version, no days, the unit; bits, start, length (2), measures; bits, measures; bits, start (2), length (2), measures.
+        assert_eq!(bytes.len(), 3 + (4 + 3) + (1 + 3) + (5 + 3));
+        // As it was written before: from the begin of time, in milliseconds.
+        let old = [&[2, 0][..], &old_instant(900_000), &[2, 0xC0, 0xEE, 0x6D, 0b1011, 0, 6, 0]].concat();
+        assert_eq!(decode_intervals(&old), Ok(vec![row(900)]));
         let span = |start, status, end: Option<i64>| Span { start: at(start), status, end: end.map(at) };
         let changed = [
             TimelineDiff {

@@ -19,13 +19,23 @@ pub(crate) enum Side {
 }
 
 /// Facts sorted by start, the sides of cut instants, and the time that lists have reached across.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Chunk<F> {
     settled: Vec<F>,
     /// Sorted by instant; of one instant the side stated last comes last.
     edges: Vec<Edge<F>>,
     reach: Coverage,
+    /// Whether it may hold something else than the bytes from which it was decoded.
+    is_touched: bool,
 }
+
+impl<F: PartialEq> PartialEq for Chunk<F> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.settled, &self.edges, &self.reach) == (&other.settled, &other.edges, &other.reach)
+    }
+}
+
+impl<F: Eq> Eq for Chunk<F> {}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Edge<F> {
@@ -38,18 +48,18 @@ const VERSION: u8 = 0x10;
 
 impl<F: Fact> Chunk<F> {
     pub(crate) const fn new() -> Self {
-        Self { settled: Vec::new(), edges: Vec::new(), reach: Coverage::new() }
+        Self { settled: Vec::new(), edges: Vec::new(), reach: Coverage::new(), is_touched: true }
     }
 
     /// Holds facts that are sorted by start.
     pub(crate) const fn of(settled: Vec<F>) -> Self {
-        Self { settled, edges: Vec::new(), reach: Coverage::new() }
+        Self { settled, edges: Vec::new(), reach: Coverage::new(), is_touched: true }
     }
 
     /// Holds what another chunk held: facts sorted by start, sides with their facts, and the time reached across.
     pub(crate) fn assembled(settled: Vec<F>, sides: Vec<(Timestamp, Side, Vec<F>)>, reach: Coverage) -> Self {
         let edges = sides.into_iter().map(|(at, side, facts)| Edge { at, side, facts }).collect();
-        Self { settled, edges, reach }
+        Self { settled, edges, reach, is_touched: true }
     }
 
     /// The facts of no cut instant, sorted by start.
@@ -67,13 +77,27 @@ impl<F: Fact> Chunk<F> {
         &self.reach
     }
 
+    /// Whether it may differ from what it was decoded from.
+    pub(crate) const fn is_touched(&self) -> bool {
+        self.is_touched
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.settled.is_empty() && self.edges.is_empty() && self.reach.is_empty()
     }
 
     /// Every fact that holds, sorted by start; of equal starts in the order in which they were stated.
     pub(crate) fn facts(&self) -> Vec<F> {
-        let mut facts = self.settled.clone();
+        self.with_sides(self.settled.clone())
+    }
+
+    /// The same, when nothing else is wanted of it.
+    pub(crate) fn into_facts(mut self) -> Vec<F> {
+        let settled = std::mem::take(&mut self.settled);
+        self.with_sides(settled)
+    }
+
+    fn with_sides(&self, mut facts: Vec<F>) -> Vec<F> {
         let mut rest = self.edges.as_slice();
         while let Some(first) = rest.first() {
             let sides = rest.partition_point(|edge| edge.at <= first.at);
@@ -87,6 +111,7 @@ impl<F: Fact> Chunk<F> {
 
     /// Takes out the facts that start in `window`.
     pub(crate) fn take_out(&mut self, window: Window) -> Vec<F> {
+        self.is_touched = true;
         let mut old: Vec<F> = self.settled.drain(range_of(&self.settled, window)).collect();
         let edges = self.edges.extract_if(.., |edge| window.contains(edge.at));
         old.extend(edges.flat_map(|edge| edge.facts));
@@ -96,9 +121,22 @@ impl<F: Fact> Chunk<F> {
 
     /// Replaces what starts in `window` by `facts`, which all start in it and are sorted by start.
     pub(crate) fn replace(&mut self, window: Window, facts: &[F]) {
-        let old = self.take_out(window);
+        let has_edges = self.edges.iter().any(|edge| window.contains(edge.at));
+        let is_same = |new: &[F]| !has_edges && self.settled[range_of(&self.settled, window)] == *new;
+        if is_same(facts) {
+            return;
+        }
         let mut new = facts.to_vec();
         F::settle(&mut new);
+        if is_same(&new) {
+            return;
+        }
+        if self.settled.is_empty() && self.edges.is_empty() {
+            self.is_touched = true;
+            self.settled = new;
+            return;
+        }
+        let old = self.take_out(window);
         F::inherit(&mut new, &old);
         let at = self.settled.partition_point(|fact| fact.start() < window.from());
         self.settled.splice(at..at, new);
@@ -106,7 +144,10 @@ impl<F: Fact> Chunk<F> {
 
     /// Notes that a list reached across `window`, so that lists cut inside it leave it alone.
     pub(crate) fn reach_across(&mut self, window: Window) {
-        self.reach.insert(window);
+        if !self.reach.covers(window) {
+            self.is_touched = true;
+            self.reach.insert(window);
+        }
     }
 
     /// States one side of the instant `at`, unless a list has reached across it.
@@ -117,11 +158,18 @@ impl<F: Fact> Chunk<F> {
         }
         let mut new = facts.to_vec();
         F::settle(&mut new);
+        let of_instant = self.edges.iter().rposition(|edge| edge.at == at);
         if let Some(held) = self.edges.iter().position(|edge| edge.at == at && edge.side == side) {
             F::inherit(&mut new, &self.edges[held].facts);
+            // What was stated last already stays so.
+            if self.edges[held].facts == new && of_instant == Some(held) {
+                return;
+            }
             self.edges.remove(held);
+            self.is_touched = true;
         }
         if !new.is_empty() {
+            self.is_touched = true;
             let place = self.edges.partition_point(|edge| edge.at <= at);
             self.edges.insert(place, Edge { at, side, facts: new });
         }
@@ -129,17 +177,20 @@ impl<F: Fact> Chunk<F> {
 
     /// Keeps only those facts starting in `window` for which `keep` says so.
     pub(crate) fn retain(&mut self, window: Window, keep: impl Fn(&F) -> bool) {
+        self.is_touched = true;
         self.settled.retain(|fact| !window.contains(fact.start()) || keep(fact));
     }
 
     /// Adds a fact behind those of the same start.
     pub(crate) fn insert(&mut self, fact: F) {
+        self.is_touched = true;
         let place = self.settled.partition_point(|held| held.start() <= fact.start());
         self.settled.insert(place, fact);
     }
 
     /// Adds facts behind those of the same start, whatever is there already.
     pub(crate) fn add(&mut self, facts: &[F]) {
+        self.is_touched = true;
         self.settled.extend_from_slice(facts);
         self.settled.sort_by_key(Fact::start);
     }
@@ -215,6 +266,7 @@ impl<F: Fact> Chunk<F> {
             chunk.edges.push(Edge { at, side, facts });
         }
         chunk.settled = read_facts(start, unit, &mut bytes)?;
+        chunk.is_touched = false;
         if bytes.is_empty() { Ok(chunk) } else { Err(Corrupt) }
     }
 }

@@ -41,7 +41,18 @@ pub(crate) fn put(mut value: u64, out: &mut Vec<u8>) {
     out.push(value.to_le_bytes()[0]);
 }
 
+#[inline]
 pub(crate) fn take(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
+    if let Some((&byte, rest)) = bytes.split_first()
+        && byte < 0x80
+    {
+        *bytes = rest;
+        return Ok(byte.into());
+    }
+    take_long(bytes)
+}
+
+fn take_long(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first().ok_or(Corrupt)?;
@@ -156,7 +167,12 @@ impl Fact for Contact {
     }
 
     fn settle(facts: &mut Vec<Self>) {
-        facts.sort_unstable();
+        // Sorted by start, they are almost in order.
+        for same in facts.chunk_by_mut(|a, b| a.start == b.start) {
+            if same.len() > 1 {
+                same.sort_unstable();
+            }
+        }
     }
 
     /// As many of each as the larger of the two holds.
@@ -179,6 +195,82 @@ impl Fact for Contact {
     fn inherit(_new: &mut [Self], _old: &[Self]) {}
 }
 
+/// Packs measures, with times in units of `unit` milliseconds.
+pub(crate) fn put_measures(measures: &Measures, unit: i64, out: &mut Vec<u8>) {
+    let flags = measured_flags(measures);
+    out.push(flags);
+    put_measured(flags, measures, unit, out);
+}
+
+/// What [`put_measures`] packed.
+pub(crate) fn take_measures(unit: i64, bytes: &mut &[u8]) -> Result<Measures, Corrupt> {
+    let flags = take_byte(bytes)?;
+    take_measured(flags, unit, bytes)
+}
+
+/// Which measures are there, and which are packed in whole numbers. The last bit speaks for all counts but the first two; rows that were
+/// written before it was used do not have it.
+fn measured_flags(measures: &Measures) -> u8 {
+    let is_whole = |count: Quantity| count.micros() % Quantity::ONE.micros() == 0;
+    let Measures { offered, handled, handle_time, wait_time, abandoned, within_service_level } = *measures;
+    let (has_time, is_for_handled) = (handle_time != Timed::default(), handle_time.number == handled);
+    let handled_for = (has_time && !is_for_handled).then_some(handle_time.number);
+    let waited_for = (wait_time != Timed::default()).then_some(wait_time.number);
+    let rest = [handled_for, waited_for, abandoned, within_service_level];
+    let has_whole_rest = rest.iter().any(Option::is_some) && rest.into_iter().flatten().all(is_whole);
+    u8::from(is_whole(offered))
+        | u8::from(is_whole(handled)) << 1
+        | u8::from(has_time) << 2
+        | u8::from(is_for_handled) << 3
+        | u8::from(waited_for.is_some()) << 4
+        | u8::from(abandoned.is_some()) << 5
+        | u8::from(within_service_level.is_some()) << 6
+        | u8::from(has_whole_rest) << 7
+}
+
+fn put_measured(flags: u8, measures: &Measures, unit: i64, out: &mut Vec<u8>) {
+    let count = |bit: u8| if flags & bit == 0 { 1 } else { Quantity::ONE.micros() };
+    put_signed(measures.offered.micros() / count(1), out);
+    put_signed(measures.handled.micros() / count(2), out);
+    let rest = count(128);
+    if flags & 4 != 0 {
+        put_millis(measures.handle_time.total, unit, out);
+        if flags & 8 == 0 {
+            put_signed(measures.handle_time.number.micros() / rest, out);
+        }
+    }
+    if flags & 16 != 0 {
+        put_millis(measures.wait_time.total, unit, out);
+        put_signed(measures.wait_time.number.micros() / rest, out);
+    }
+    for count in [measures.abandoned, measures.within_service_level].into_iter().flatten() {
+        put_signed(count.micros() / rest, out);
+    }
+}
+
+#[inline]
+fn take_measured(flags: u8, unit: i64, bytes: &mut &[u8]) -> Result<Measures, Corrupt> {
+    let count = |bit: u8, bytes: &mut &[u8]| {
+        let factor = if flags & bit == 0 { 1 } else { Quantity::ONE.micros() };
+        take_signed(bytes)?.checked_mul(factor).map(Quantity::from_micros).ok_or(Corrupt)
+    };
+    let mut measures = Measures { offered: count(1, bytes)?, handled: count(2, bytes)?, ..Measures::default() };
+    if flags & 4 != 0 {
+        measures.handle_time.total = take_millis(unit, bytes)?;
+        measures.handle_time.number = if flags & 8 != 0 { measures.handled } else { count(128, bytes)? };
+    }
+    if flags & 16 != 0 {
+        measures.wait_time = Timed { total: take_millis(unit, bytes)?, number: count(128, bytes)? };
+    }
+    if flags & 32 != 0 {
+        measures.abandoned = Some(count(128, bytes)?);
+    }
+    if flags & 64 != 0 {
+        measures.within_service_level = Some(count(128, bytes)?);
+    }
+    Ok(measures)
+}
+
 impl Fact for IntervalRow {
     const KIND: u8 = 2;
 
@@ -192,61 +284,16 @@ impl Fact for IntervalRow {
     }
 
     fn write(&self, unit: i64, out: &mut Vec<u8>) {
-        let one = Quantity::ONE.micros();
-        let measures = &self.measures;
-        let is_whole = |count: Quantity| count.micros() % one == 0;
-        let flags = u8::from(is_whole(measures.offered))
-            | u8::from(is_whole(measures.handled)) << 1
-            | u8::from(measures.handle_time != Timed::default()) << 2
-            | u8::from(measures.handle_time.number == measures.handled) << 3
-            | u8::from(measures.wait_time != Timed::default()) << 4
-            | u8::from(measures.abandoned.is_some()) << 5
-            | u8::from(measures.within_service_level.is_some()) << 6;
+        let flags = measured_flags(&self.measures);
         out.push(flags);
         put_millis(self.length, unit, out);
-        for (count, bit) in [(measures.offered, 1), (measures.handled, 2)] {
-            put_signed(if flags & bit == 0 { count.micros() } else { count.micros() / one }, out);
-        }
-        if flags & 4 != 0 {
-            put_millis(measures.handle_time.total, unit, out);
-            if flags & 8 == 0 {
-                put_signed(measures.handle_time.number.micros(), out);
-            }
-        }
-        if flags & 16 != 0 {
-            put_millis(measures.wait_time.total, unit, out);
-            put_signed(measures.wait_time.number.micros(), out);
-        }
-        for count in [measures.abandoned, measures.within_service_level].into_iter().flatten() {
-            put_signed(count.micros(), out);
-        }
+        put_measured(flags, &self.measures, unit, out);
     }
 
     fn read(start: Timestamp, unit: i64, bytes: &mut &[u8]) -> Result<Self, Corrupt> {
         let flags = take_byte(bytes)?;
-        let has = |bit: u8| flags & (1 << bit) != 0;
         let length = take_millis(unit, bytes)?;
-        let mut measures = Measures::default();
-        let count = |whole: bool, bytes: &mut &[u8]| {
-            let factor = if whole { Quantity::ONE.micros() } else { 1 };
-            take_signed(bytes)?.checked_mul(factor).map(Quantity::from_micros).ok_or(Corrupt)
-        };
-        measures.offered = count(has(0), bytes)?;
-        measures.handled = count(has(1), bytes)?;
-        if has(2) {
-            measures.handle_time.total = take_millis(unit, bytes)?;
-            measures.handle_time.number = if has(3) { measures.handled } else { take_quantity(bytes)? };
-        }
-        if has(4) {
-            measures.wait_time = Timed { total: take_millis(unit, bytes)?, number: take_quantity(bytes)? };
-        }
-        if has(5) {
-            measures.abandoned = Some(take_quantity(bytes)?);
-        }
-        if has(6) {
-            measures.within_service_level = Some(take_quantity(bytes)?);
-        }
-        Ok(Self { start, length, measures })
+        Ok(Self { start, length, measures: take_measured(flags, unit, bytes)? })
     }
 
     /// Rows of one statement for the same interval add up.
@@ -335,6 +382,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The bytes are put together by hand.
+    #[test]
+    fn rows_with_waits_are_read_as_they_were_and_as_they_are_packed() {
+        let one = Quantity::ONE;
+        let row = IntervalRow {
+            start: Timestamp::from_secs(900),
+            length: Millis::from_mins(15),
+            measures: Measures {
+                offered: Quantity::whole(2),
+                handled: one,
+                wait_time: Timed { total: Millis::from_secs(5), number: one },
+                ..Measures::default()
+            },
+        };
+        let old: &[u8] = &[0b0001_0011, 0x88, 0x0E, 4, 2, 10, 0x80, 0x89, 0x7A];
+        assert_eq!(IntervalRow::read(row.start, 1_000, &mut &*old), Ok(row));
+        let mut new = Vec::new();
+        row.write(1_000, &mut new);
+        assert_eq!(new, [0b1001_0011, 0x88, 0x0E, 4, 2, 10, 2]);
+        assert_eq!(IntervalRow::read(row.start, 1_000, &mut &*new), Ok(row));
+    }
 
     fn round_trip<F: Fact>(fact: F) {
         for unit in [1, 1_000] {

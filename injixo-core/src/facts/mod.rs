@@ -18,8 +18,8 @@ mod codec;
 mod replace;
 
 pub(crate) use chunk::{Chunk, Side};
-pub(crate) use codec::{Corrupt, Fact, put, put_signed, take, take_signed};
-pub(crate) use replace::{Change, ListScope, apply_list, apply_rows, apply_window, same_begin};
+pub(crate) use codec::{Corrupt, Fact, put, put_measures, put_signed, take, take_measures, take_signed};
+pub(crate) use replace::{Change, ListScope, apply_piece, apply_rows, apply_window, same_begin};
 
 use injixo_model::{Timestamp, Window};
 

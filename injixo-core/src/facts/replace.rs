@@ -33,23 +33,33 @@ impl ListScope {
 
 const INSTANT: Millis = Millis::new(1);
 
+/// Applies what a list from `first` to `last` says about one subject in a [piece](ListScope::pieces) of its scope; `facts` are sorted by
+/// start and hold all of the piece.
+pub(crate) fn apply_piece<F: Fact>(
+    chunk: &mut Chunk<F>,
+    (first, last): (Timestamp, Timestamp),
+    piece: Window,
+    facts: &[F],
+) {
+    if let Ok(between) = Window::new(piece.from().max(first.after(INSTANT)), piece.to().min(last)) {
+        chunk.replace(between, within(facts, between));
+        chunk.reach_across(between);
+    }
+    let sides: &[(Timestamp, Side)] = match first == last {
+        true => &[(first, Side::Only)],
+        false => &[(first, Side::Begins), (last, Side::Ends)],
+    };
+    for (at, side) in sides.iter().copied().filter(|(at, _)| piece.contains(*at)) {
+        let instant = Window::new(at, at.after(INSTANT)).ok();
+        chunk.set_side(at, side, instant.map_or(&[], |instant| within(facts, instant)));
+    }
+}
+
 /// Applies what a list says about one subject; `facts` are sorted by start and lie within the scope.
-pub(crate) fn apply_list<F: Fact>(chunks: &mut Chunks<F>, scope: &ListScope, facts: &[F]) {
+#[cfg(test)]
+fn apply_list<F: Fact>(chunks: &mut Chunks<F>, scope: &ListScope, facts: &[F]) {
     for (day, piece) in scope.pieces() {
-        let chunk = chunks.entry(day).or_insert_with(Chunk::new);
-        let between = Window::new(piece.from().max(scope.first.after(INSTANT)), piece.to().min(scope.last));
-        if let Ok(between) = between {
-            chunk.replace(between, within(facts, between));
-            chunk.reach_across(between);
-        }
-        let sides = match scope.first == scope.last {
-            true => [(scope.first, Side::Only)].to_vec(),
-            false => [(scope.first, Side::Begins), (scope.last, Side::Ends)].to_vec(),
-        };
-        for (at, side) in sides.into_iter().filter(|(at, _)| piece.contains(*at)) {
-            let instant = Window::new(at, at.after(INSTANT)).ok();
-            chunk.set_side(at, side, instant.map_or(&[], |instant| within(facts, instant)));
-        }
+        apply_piece(chunks.entry(day).or_insert_with(Chunk::new), (scope.first, scope.last), piece, facts);
     }
 }
 
@@ -210,6 +220,29 @@ mod tests {
     fn held(chunks: &Chunks<Contact>) -> Vec<(i64, i64)> {
         let facts = chunks.values().flat_map(Chunk::facts);
         facts.map(|fact| (fact.start.millis(), fact.duration.unwrap().get())).collect()
+    }
+
+    fn packed(chunks: &Chunks<Contact>) -> BTreeMap<Day, Vec<u8>> {
+        let pack = |(day, chunk): (&Day, &Chunk<Contact>)| {
+            let mut bytes = Vec::new();
+            chunk.encode(*day, &mut bytes);
+            (*day, bytes)
+        };
+        chunks.iter().map(pack).collect()
+    }
+
+    #[test]
+    fn a_file_that_says_the_same_again_touches_nothing() {
+        let mut chunks = Chunks::new();
+        let facts = [contact(0, 1), contact(8, 2), contact(8, 1), contact(20, 5)];
+        file(&mut chunks, &facts);
+        let decoded = |(day, bytes): (Day, Vec<u8>)| (day, Chunk::decode(day, &bytes).unwrap());
+        chunks = packed(&chunks).into_iter().map(decoded).collect();
+        file(&mut chunks, &facts);
+        assert!(chunks.values().all(|chunk: &Chunk<Contact>| !chunk.is_touched()));
+        file(&mut chunks, &[contact(0, 1), contact(8, 2), contact(20, 5)]);
+        assert!(chunks.values().all(Chunk::is_touched));
+        assert_eq!(held(&chunks), [(0, 1), (8, 2), (20, 5)]);
     }
 
     fn after_files(files: &[&[Contact]]) -> Vec<(i64, i64)> {
@@ -377,7 +410,12 @@ mod tests {
                 };
                 let mut sorted: Vec<Contact> = facts.iter().map(|fact| contact(midnight + fact.0, fact.1)).collect();
                 sorted.sort();
+                let before = packed(&chunks);
                 apply_list(&mut chunks, &scope, &sorted);
+                let after = packed(&chunks);
+                for (day, _) in chunks.iter().filter(|(_, chunk)| !chunk.is_touched()) {
+                    prop_assert_eq!(before.get(day), after.get(day));
+                }
                 chunks = chunks
                     .into_iter()
                     .map(|(day, chunk)| {

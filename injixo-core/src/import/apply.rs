@@ -96,7 +96,7 @@ pub(crate) async fn commit(
     if kind == SubjectKind::Queue {
         announce(&mut job, &subjects, &before);
     }
-    let rename = |span: Span| Span { status: status_ids[span.status as usize], ..span };
+    let rename = |span: &mut Span| span.status = status_ids[span.status as usize];
     let scope = Scope { first_last, days: &days, zone: &zone };
     match (facts, speaks) {
         _ if keeps => {}
@@ -108,10 +108,10 @@ pub(crate) async fn commit(
         }
         (StagedFacts::Rows(stage), Speaks::List) => job.rows(stage.finish()?, &ids, &mut subjects).await?,
         (StagedFacts::Contacts(stage), Speaks::Window(window, _)) => {
-            job.window::<Contact>(stage.finish()?, window, &newer, &ids, &mut subjects, |fact| fact).await?;
+            job.window::<Contact>(stage.finish()?, window, &newer, &ids, &mut subjects, |_| {}).await?;
         }
         (StagedFacts::Rows(stage), Speaks::Window(window, _)) => {
-            job.window::<IntervalRow>(stage.finish()?, window, &newer, &ids, &mut subjects, |fact| fact).await?;
+            job.window::<IntervalRow>(stage.finish()?, window, &newer, &ids, &mut subjects, |_| {}).await?;
         }
         (StagedFacts::Statuses(stage), Speaks::Window(window, _)) => {
             job.window::<Span>(stage.finish()?, window, &newer, &ids, &mut subjects, rename).await?;

@@ -14,12 +14,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use injixo_model::{Contact, IntervalRow, Measures, Millis, Span, Timestamp};
 
-use super::corrupt;
-use super::job::{CHUNKS_AT_ONCE, Derives, Held, Job};
+use super::job::{CHUNKS_AT_ONCE, Derives, Job, decode, decoded};
 use super::subjects::Subjects;
 use crate::derive::{IntervalDiff, cells};
 use crate::error::Result;
-use crate::facts::{Change, Chunk, Corrupt, Day, Fact, day_of, day_start};
+use crate::facts::{Change, Chunk, Day, Fact, day_of, day_start};
 use crate::store::{ChunkRange, Layer, StoredChunk, Transaction};
 use crate::zone::Grid;
 
@@ -92,7 +91,10 @@ impl Job<'_> {
         let sums = match stored.remove(&(subject, Layer::Sums, day)) {
             Some(bytes) => sums_of(subject, day, &bytes)?,
             None => match stored.remove(&(subject, Layer::History, day)) {
-                Some(bytes) => rows(&cells(&decode::<Contact>(subject, day, &bytes)?.facts(), grid)?, grid),
+                Some(bytes) => {
+                    let facts = decode::<Contact>(subject, day, &bytes)?.into_facts();
+                    rows(&cells(facts.iter(), &mut grid.cursor())?, grid)
+                }
                 None => Vec::new(),
             },
         };
@@ -104,7 +106,7 @@ impl Job<'_> {
         let contacts = arrivals.contacts();
         let mut sums: BTreeMap<Timestamp, Measures> = sums.into_iter().map(|row| (row.start, row.measures)).collect();
         let mut changed = Vec::new();
-        for (start, measures) in cells(&contacts, grid)? {
+        for (start, measures) in cells(contacts.iter(), &mut grid.cursor())? {
             let before = sums.get(&start).copied();
             let after = before.map_or(measures, |before| before.plus(&measures));
             sums.insert(start, after);
@@ -119,7 +121,7 @@ impl Job<'_> {
         self.change.added += contacts.len() as u64;
         let first = stored.remove(&(subject, Layer::Arrived1, day)).unwrap_or_default();
         self.join(subject, day, contacts, first).await?;
-        if self.out.len() >= CHUNKS_AT_ONCE { self.flush().await } else { Ok(()) }
+        self.flush_if_many().await
     }
 
     /// Puts contacts into the first layer that takes them and all that the layers before it hold, which `first` holds at first.
@@ -136,7 +138,7 @@ impl Job<'_> {
                 return Ok(());
             };
             if !held.is_empty() {
-                self.out.push(StoredChunk { subject, layer, day, bytes: Vec::new() });
+                self.write(StoredChunk { subject, layer, day, bytes: Vec::new() });
             }
             let range = ChunkRange { subject, layer: next, from: day, to: day };
             let mut stored = stored(self.transaction, &[range]).await?;
@@ -150,11 +152,10 @@ impl Job<'_> {
     async fn write_anew(&mut self, arrivals: &Arrivals<'_>, subjects: &Subjects) -> Result<()> {
         let &Arrivals { subject, day, .. } = arrivals;
         self.fold(&[subject], day, day).await?;
-        let held = self.load::<Contact>(&[arrivals.range(Layer::History)]).await?.remove(&(subject, day));
-        let (bytes, mut chunk) = held.unwrap_or_else(|| (Vec::new(), Chunk::new()));
-        let before = BTreeMap::from([(day, (bytes, chunk.facts()))]);
-        chunk.add(&arrivals.contacts());
-        self.put(subjects, subject, BTreeMap::from([(day, chunk)]), before, arrivals.facts.len()).await
+        let before = self.held(&[arrivals.range(Layer::History)]).await?.remove(&subject).unwrap_or_default();
+        let mut chunks = decoded::<Contact>(subject, &before)?;
+        chunks.entry(day).or_insert_with(Chunk::new).add(&arrivals.contacts());
+        self.put(subjects, subject, chunks, before, arrivals.facts.len()).await
     }
 
     /// Writes what arrived at queues on some days into the one chunk of each day, in which it changes nothing.
@@ -167,12 +168,12 @@ impl Job<'_> {
             days.sort_unstable();
             for (subject, day) in days {
                 let whole = ChunkRange { subject, layer: Layer::History, from: day, to: day };
-                let held = self.load::<Contact>(&[whole]).await?.remove(&(subject, day));
-                let mut chunk = held.map_or_else(Chunk::new, |(_, chunk)| chunk);
+                let held = self.held(&[whole]).await?.remove(&subject).unwrap_or_default();
+                let mut chunk = decoded::<Contact>(subject, &held)?.remove(&day).unwrap_or_else(Chunk::new);
                 chunk.add(&arrived(self.transaction, subject, day, day).await?);
                 self.keep(subject, Layer::History, day, &chunk);
                 let emptied = [Layer::Sums].into_iter().chain(Layer::ARRIVED);
-                self.out.extend(emptied.map(|layer| StoredChunk { subject, layer, day, bytes: Vec::new() }));
+                emptied.for_each(|layer| self.write(StoredChunk { subject, layer, day, bytes: Vec::new() }));
                 self.flush().await?;
             }
         }
@@ -202,20 +203,19 @@ impl Job<'_> {
                 let range = |day: Day| ChunkRange { subject, layer: Layer::History, from: day, to: day };
                 ranges.extend(days(of_agent).into_keys().map(range));
             }
-            let mut held: Held<Span> = self.load(&ranges).await?;
+            let mut held = self.held(&ranges).await?;
             for of_agent in spans.chunk_by(|a, b| a.0 == b.0) {
                 let Some((id, ..)) = of_agent.first().copied() else { continue };
-                let (mut chunks, mut before) = (BTreeMap::new(), BTreeMap::new());
+                let before = held.remove(&id).unwrap_or_default();
+                let mut chunks = decoded::<Span>(id, &before)?;
                 for (day, spans) in days(of_agent) {
-                    let (bytes, mut chunk) = held.remove(&(id, day)).unwrap_or_else(|| (Vec::new(), Chunk::new()));
-                    before.insert(day, (bytes, chunk.facts()));
+                    let chunk = chunks.entry(day).or_insert_with(Chunk::new);
                     for (by, span) in spans {
                         let change = chunk.upsert(span);
                         if let Some(sum) = changes.get_mut(by) {
                             *sum = sum.plus(change);
                         }
                     }
-                    chunks.insert(day, chunk);
                 }
                 self.put(agents, id, chunks, before, 0).await?;
                 self.finish_subject(agents, id).await?;
@@ -229,7 +229,7 @@ impl Job<'_> {
         if !chunk.is_empty() {
             chunk.encode(day, &mut bytes);
         }
-        self.out.push(StoredChunk { subject, layer, day, bytes });
+        self.write(StoredChunk { subject, layer, day, bytes });
     }
 }
 
@@ -264,10 +264,6 @@ pub(crate) async fn arrived(
 async fn stored(transaction: &mut dyn Transaction, ranges: &[ChunkRange]) -> Result<Stored> {
     let chunks = transaction.chunks(ranges).await?.into_iter();
     Ok(chunks.map(|chunk| ((chunk.subject, chunk.layer, chunk.day), chunk.bytes)).collect())
-}
-
-fn decode<F: Fact>(subject: u32, day: Day, bytes: &[u8]) -> Result<Chunk<F>> {
-    Chunk::decode(day, bytes).map_err(|Corrupt| corrupt(subject, day))
 }
 
 fn sums_of(subject: u32, day: Day, bytes: &[u8]) -> Result<Vec<IntervalRow>> {

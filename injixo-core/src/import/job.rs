@@ -15,13 +15,17 @@ use crate::derive::{
 };
 use crate::error::Result;
 use crate::facts::{
-    Change, Chunk, Corrupt, Day, Fact, ListScope, apply_list, apply_rows, apply_window, day_of, day_start,
+    Change, Chunk, Corrupt, Day, Fact, ListScope, apply_piece, apply_rows, apply_window, day_of, day_start,
 };
 use crate::store::{ChunkRange, FeedEntry, FeedKind, Lane, Layer, StoredChunk, TableChange, Transaction};
 use crate::zone::{Grid, Zone};
 
 /// How many chunks are read and written together: as many as one statement of a store takes.
 pub(super) const CHUNKS_AT_ONCE: usize = 400;
+
+/// How many bytes of chunks are collected before they are written: a store that keeps those of a day together gets as many of a day as
+/// there are.
+const BYTES_AT_ONCE: usize = 8 << 20;
 
 /// How many changed intervals make an entry of the feed.
 const CELLS_AT_ONCE: usize = 4_096;
@@ -50,7 +54,9 @@ pub(crate) struct Job<'a> {
     pub(super) layer: Layer,
     pub(super) has_live: Option<bool>,
     pub(super) change: Change,
-    pub(super) out: Vec<StoredChunk>,
+    out: Vec<StoredChunk>,
+    out_bytes: usize,
+    packed: Vec<u8>,
     pub(super) grids: HashMap<u32, Grid>,
     pub(super) notes: Notes,
     /// The days of the subject at hand whose facts are written and that no entry of the feed names yet.
@@ -105,8 +111,10 @@ pub(crate) struct DayFacts<F> {
 }
 
 fn derive_cells<F: Counted>(notes: &mut Notes, grid: &Grid, days: &[DayFacts<F>], beside: &[F]) -> Result<()> {
-    let all = |side: fn(&DayFacts<F>) -> &[F]| cells(beside.iter().chain(days.iter().flat_map(side)), grid);
-    notes.add_cells(difference(&all(|day| &day.old)?, &all(|day| &day.new)?, grid));
+    let mut cursor = grid.cursor();
+    let mut all = |side: fn(&DayFacts<F>) -> &[F]| cells(beside.iter().chain(days.iter().flat_map(side)), &mut cursor);
+    let (before, after) = (all(|day| &day.old)?, all(|day| &day.new)?);
+    notes.add_cells(difference(&before, &after, &mut cursor));
     Ok(())
 }
 
@@ -150,6 +158,8 @@ impl<'a> Job<'a> {
             has_live: None,
             change: Change::default(),
             out: Vec::new(),
+            out_bytes: 0,
+            packed: Vec::new(),
             grids: HashMap::new(),
             notes: Notes::default(),
             touched: Vec::new(),
@@ -175,10 +185,7 @@ impl<'a> Job<'a> {
         if let Some((first, last)) = scope.first_last {
             self.fold(ids, day_of(first), day_of(last)).await?;
         }
-        for (index, &id) in ids.iter().enumerate() {
-            self.list(&mut facts, index, id, scope, subjects, |fact| fact).await?;
-        }
-        Ok(())
+        self.list(&mut facts, scope, ids, subjects, |_| {}).await
     }
 
     pub(crate) async fn statuses(
@@ -189,48 +196,58 @@ impl<'a> Job<'a> {
         ids: &[u32],
         subjects: &mut Subjects,
     ) -> Result<()> {
-        let rename = |span: Span| Span { status: status_ids[span.status as usize], ..span };
-        for (index, &id) in ids.iter().enumerate() {
-            self.list(&mut facts, index, id, scope, subjects, rename).await?;
-        }
-        Ok(())
+        let rename = |span: &mut Span| span.status = status_ids[span.status as usize];
+        self.list(&mut facts, scope, ids, subjects, rename).await
     }
 
-    /// Applies what a list says about one subject, some days at a time.
+    /// Applies what a list says about each of its subjects, some days at a time.
     async fn list<F: Derives>(
         &mut self,
         facts: &mut Sorted<F>,
-        index: usize,
-        id: u32,
         scope: &Scope<'_>,
+        ids: &[u32],
         subjects: &mut Subjects,
-        rename: impl Fn(F) -> F,
+        rename: impl Fn(&mut F),
     ) -> Result<()> {
-        let Some(whole) = scope.of(index) else { return Ok(()) };
-        let mut by_day: BTreeMap<Day, Vec<Window>> = BTreeMap::new();
-        for (day, piece) in whole.pieces() {
-            by_day.entry(day).or_default().push(piece);
-        }
-        let days: Vec<(Day, Vec<Window>)> = by_day.into_iter().collect();
-        for days in days.chunks(CHUNKS_AT_ONCE) {
-            let Some(((from, _), (to, _))) = days.first().zip(days.last()) else { continue };
-            let range = ChunkRange { subject: id, layer: self.layer, from: *from, to: *to };
-            let mut held = self.load::<F>(&[range]).await?;
-            for (day, pieces) in days {
-                let mut new = Vec::new();
-                while facts.peek().is_some_and(|next| next.0 as usize == index && day_of(next.1) == *day) {
-                    new.extend(facts.next()?.map(|(_, fact)| rename(fact)));
-                }
-                new.iter().for_each(|fact: &F| subjects.saw(id, fact.start(), fact.length()));
-                let (before, chunk) = held.remove(&(id, *day)).unwrap_or_else(|| (Vec::new(), Chunk::new()));
-                let scope = ListScope { first: whole.first, last: whole.last, days: pieces.clone() };
-                let before = BTreeMap::from([(*day, (before, chunk.facts()))]);
-                let mut chunks = BTreeMap::from([(*day, chunk)]);
-                apply_list(&mut chunks, &scope, &new);
-                self.put(subjects, id, chunks, before, new.len()).await?;
+        let Some((first, last)) = scope.first_last else { return Ok(()) };
+        // The days of each subject, in parts of which each is read at once.
+        let (mut parts, mut ranges) = (Vec::new(), Vec::new());
+        for (index, &subject) in ids.iter().enumerate() {
+            let mut by_day: BTreeMap<Day, Vec<Window>> = BTreeMap::new();
+            for (day, piece) in scope.of(index).iter().flat_map(ListScope::pieces) {
+                by_day.entry(day).or_default().push(piece);
+            }
+            let mut days: Vec<(Day, Vec<Window>)> = by_day.into_iter().collect();
+            while let Some(from) = days.first().map(|(day, _)| *day) {
+                let rest = days.split_off(days.len().min(CHUNKS_AT_ONCE));
+                let to = days.last().map_or(from, |(day, _)| *day);
+                ranges.push(ChunkRange { subject, layer: self.layer, from, to });
+                parts.push((index, subject, days, rest.is_empty()));
+                days = rest;
             }
         }
-        self.finish_subject(subjects, id).await
+        let (mut parts, mut ranges) = (parts.into_iter(), ranges.as_slice());
+        while !ranges.is_empty() {
+            let (some, others) = ranges.split_at(together(ranges));
+            ranges = others;
+            let mut held = self.held(some).await?;
+            for (index, id, days, is_last) in parts.by_ref().take(some.len()) {
+                for (day, pieces) in days {
+                    let mut new = Vec::new();
+                    facts.take(u32::try_from(index).unwrap_or(u32::MAX), day_start(day + 1), &mut new)?;
+                    new.iter_mut().for_each(&rename);
+                    subjects.saw_all(id, &new);
+                    let before = held.get_mut(&id).and_then(|days| days.remove(&day)).unwrap_or_default();
+                    let mut chunk = decode(id, day, &before)?;
+                    pieces.into_iter().for_each(|piece| apply_piece(&mut chunk, (first, last), piece, &new));
+                    self.put_day(subjects, id, day, chunk, &before, new.len()).await?;
+                }
+                if is_last {
+                    self.finish_subject(subjects, id).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Applies ready-made rows, some days at a time.
@@ -240,33 +257,39 @@ impl<'a> Job<'a> {
         ids: &[u32],
         subjects: &mut Subjects,
     ) -> Result<()> {
-        while let Some((index, start)) = facts.peek() {
-            let id = ids[index as usize];
-            let first_day = day_of(start);
-            let mut rows = Vec::new();
-            let is_near = |day: Day| day - first_day < 32;
-            while facts.peek().is_some_and(|next| next.0 == index && is_near(day_of(next.1))) {
-                rows.extend(facts.next()?.map(|(_, row)| row));
+        let mut goes_on = false;
+        while facts.peek().is_some() {
+            // Rows of some days of a subject, as many subjects as are read at once; a subject that goes on is the last.
+            let (mut parts, mut ranges) = (Vec::new(), Vec::new());
+            while let Some((index, start)) = facts.peek()
+                && together(&ranges) == ranges.len().max(1)
+                && parts.last().is_none_or(|(_, _, is_last)| *is_last)
+            {
+                let (subject, first_day, mut rows) = (ids[index as usize], day_of(start), Vec::new());
+                let is_near = |day: Day| day - first_day < 32;
+                while facts.peek().is_some_and(|next| next.0 == index && is_near(day_of(next.1))) {
+                    rows.extend(facts.next()?.map(|(_, row)| row));
+                }
+                subjects.saw_all(subject, &rows);
+                let last_day = rows.last().map_or(first_day, |row| day_of(row.end()));
+                let (from, to) = (first_day - 1, last_day + 1);
+                ranges.push(ChunkRange { subject, layer: Layer::History, from, to });
+                parts.push((subject, rows, facts.peek().is_none_or(|next| next.0 != index)));
             }
-            rows.iter().for_each(|row| subjects.saw(id, row.start, Millis::ZERO));
-            let last_day = rows.last().map_or(first_day, |row| day_of(row.end()));
-            let held = self
-                .load::<IntervalRow>(&[ChunkRange {
-                    subject: id,
-                    layer: Layer::History,
-                    from: first_day - 1,
-                    to: last_day + 1,
-                }])
-                .await?;
-            let (mut chunks, mut before) = (BTreeMap::new(), BTreeMap::new());
-            for ((_, day), (bytes, chunk)) in held {
-                before.insert(day, (bytes, chunk.facts()));
-                chunks.insert(day, chunk);
+            if goes_on {
+                // A day at the edge may be among those that wait to be written.
+                self.flush().await?;
             }
-            apply_rows(&mut chunks, &rows);
-            self.put(subjects, id, chunks, before, rows.len()).await?;
-            if facts.peek().is_none_or(|next| next.0 != index) {
-                self.finish_subject(subjects, id).await?;
+            goes_on = parts.last().is_some_and(|(_, _, is_last)| !is_last);
+            let mut held = self.held(&ranges).await?;
+            for (id, rows, is_last) in parts {
+                let before = held.remove(&id).unwrap_or_default();
+                let mut chunks = decoded(id, &before)?;
+                apply_rows(&mut chunks, &rows);
+                self.put(subjects, id, chunks, before, rows.len()).await?;
+                if is_last {
+                    self.finish_subject(subjects, id).await?;
+                }
             }
         }
         Ok(())
@@ -281,31 +304,39 @@ impl<'a> Job<'a> {
         newer: &Coverage,
         ids: &[u32],
         subjects: &mut Subjects,
-        rename: impl Fn(F) -> F,
+        rename: impl Fn(&mut F),
     ) -> Result<()> {
         let mut new: BTreeMap<u32, Vec<F>> = subjects.ids().map(|id| (id, Vec::new())).collect();
-        while let Some((index, fact)) = facts.next()? {
+        while let Some((index, _)) = facts.peek() {
             let id = ids[index as usize];
-            subjects.saw(id, fact.start(), fact.length());
-            new.entry(id).or_default().push(rename(fact));
+            let of_subject = new.entry(id).or_default();
+            let known = of_subject.len();
+            facts.take(index, Timestamp::from_millis(i64::MAX), of_subject)?;
+            of_subject.iter_mut().skip(known).for_each(&rename);
+            subjects.saw_all(id, of_subject);
         }
         if F::COUNTED {
             let all: Vec<u32> = new.keys().copied().collect();
             let first = new.values().filter_map(|facts| facts.first()).map(Fact::start).fold(window.from(), Ord::min);
             self.fold(&all, day_of(first), day_of(window.to())).await?;
         }
-        for (id, facts) in new {
+        let range = |(id, facts): (&u32, &Vec<F>)| {
             let first = facts.first().map_or(window.from(), |fact| fact.start().min(window.from()));
-            let range = ChunkRange { subject: id, layer: self.layer, from: day_of(first), to: day_of(window.to()) };
-            let held = self.load::<F>(&[range]).await?;
-            let (mut chunks, mut before) = (BTreeMap::new(), BTreeMap::new());
-            for ((_, day), (bytes, chunk)) in held {
-                before.insert(day, (bytes, chunk.facts()));
-                chunks.insert(day, chunk);
+            ChunkRange { subject: *id, layer: self.layer, from: day_of(first), to: day_of(window.to()) }
+        };
+        let ranges: Vec<ChunkRange> = new.iter().map(range).collect();
+        let (mut new, mut ranges) = (new.into_iter(), ranges.as_slice());
+        while !ranges.is_empty() {
+            let (some, others) = ranges.split_at(together(ranges));
+            ranges = others;
+            let mut held = self.held(some).await?;
+            for (id, facts) in new.by_ref().take(some.len()) {
+                let before = held.remove(&id).unwrap_or_default();
+                let mut chunks = decoded(id, &before)?;
+                apply_window(&mut chunks, window, &facts, |at| newer.contains(at));
+                self.put(subjects, id, chunks, before, facts.len()).await?;
+                self.finish_subject(subjects, id).await?;
             }
-            apply_window(&mut chunks, window, &facts, |at| newer.contains(at));
-            self.put(subjects, id, chunks, before, facts.len()).await?;
-            self.finish_subject(subjects, id).await?;
         }
         Ok(())
     }
@@ -316,11 +347,11 @@ impl<'a> Job<'a> {
         for (id, spans) in said {
             for (day, spans) in by_day(&spans) {
                 let range = ChunkRange { subject: id, layer: self.layer, from: day, to: day };
-                let held = self.load::<Span>(&[range]).await?.remove(&(id, day));
-                let (bytes, mut chunk) = held.unwrap_or_else(|| (Vec::new(), Chunk::new()));
-                let before = BTreeMap::from([(day, (bytes, chunk.facts()))]);
+                let before = self.held(&[range]).await?.remove(&id).unwrap_or_default();
+                let mut chunks = decoded::<Span>(id, &before)?;
+                let chunk = chunks.entry(day).or_insert_with(Chunk::new);
                 spans.iter().for_each(|span| _ = chunk.upsert(*span));
-                self.put(agents, id, BTreeMap::from([(day, chunk)]), before, spans.len()).await?;
+                self.put(agents, id, chunks, before, spans.len()).await?;
             }
             self.finish_subject(agents, id).await?;
         }
@@ -348,9 +379,8 @@ impl<'a> Job<'a> {
                 chunks.insert(day, chunk);
             }
             let range = ChunkRange { subject, layer, from: first, to: last };
-            let held = self.load::<F>(&[range]).await?;
-            let before = held.into_iter().map(|((_, day), (bytes, chunk))| (day, (bytes, chunk.facts())));
-            let before = before.filter(|(day, _)| chunks.contains_key(day)).collect();
+            let mut before = self.held(&[range]).await?.remove(&subject).unwrap_or_default();
+            before.retain(|day, _| chunks.contains_key(day));
             self.put(subjects, subject, chunks, before, stated).await?;
         }
         Ok(())
@@ -362,11 +392,11 @@ impl<'a> Job<'a> {
         Ok(self.transaction.chunks(&[range]).await?.into_iter().map(|chunk| chunk.day).collect())
     }
 
-    pub(super) async fn load<F: Fact>(&mut self, ranges: &[ChunkRange]) -> Result<Held<F>> {
-        let mut held = HashMap::new();
+    /// Chunks as they are stored.
+    pub(super) async fn held(&mut self, ranges: &[ChunkRange]) -> Result<Held> {
+        let mut held = Held::new();
         for StoredChunk { subject, day, bytes, .. } in self.transaction.chunks(ranges).await? {
-            let chunk = Chunk::decode(day, &bytes).map_err(|Corrupt| corrupt(subject, day))?;
-            held.insert((subject, day), (bytes, chunk));
+            held.entry(subject).or_default().insert(day, bytes);
         }
         Ok(held)
     }
@@ -377,31 +407,73 @@ impl<'a> Job<'a> {
         subjects: &Subjects,
         subject: u32,
         chunks: BTreeMap<Day, Chunk<F>>,
-        mut before: BTreeMap<Day, (Vec<u8>, Vec<F>)>,
+        mut before: BTreeMap<Day, Vec<u8>>,
         stated: usize,
     ) -> Result<()> {
         let mut days = Vec::with_capacity(chunks.len());
         let mut changed = 0;
         for (day, chunk) in chunks {
-            let (old_bytes, old) = before.remove(&day).unwrap_or_default();
-            let new = chunk.facts();
-            let mut bytes = Vec::new();
-            if !chunk.is_empty() {
-                chunk.encode(day, &mut bytes);
+            if let Some((facts, change)) =
+                self.change(subject, day, chunk, before.remove(&day).as_deref().unwrap_or_default())?
+            {
+                changed += change.added + change.replaced;
+                days.push(facts);
             }
-            if old_bytes == bytes {
-                continue;
-            }
-            let change = Change::between(&old, &new);
-            changed += change.added + change.replaced;
-            self.change = self.change.plus(Change { unchanged: 0, ..change });
-            self.out.push(StoredChunk { subject, layer: self.layer, day, bytes });
-            self.touch(day);
-            days.push(DayFacts { day, old, new });
         }
         self.change.unchanged += (stated as u64).saturating_sub(changed);
         self.derive(subjects, subject, days).await?;
-        if self.out.len() >= CHUNKS_AT_ONCE { self.flush().await } else { Ok(()) }
+        self.flush_if_many().await
+    }
+
+    /// The same of one day.
+    async fn put_day<F: Derives>(
+        &mut self,
+        subjects: &Subjects,
+        subject: u32,
+        day: Day,
+        chunk: Chunk<F>,
+        before: &[u8],
+        stated: usize,
+    ) -> Result<()> {
+        let Some((facts, change)) = self.change(subject, day, chunk, before)? else {
+            self.change.unchanged += stated as u64;
+            return Ok(());
+        };
+        self.change.unchanged += (stated as u64).saturating_sub(change.added + change.replaced);
+        self.derive(subjects, subject, vec![facts]).await?;
+        self.flush_if_many().await
+    }
+
+    /// Notes a chunk that is not what it was, to be written; what it held before and holds now.
+    fn change<F: Fact>(
+        &mut self,
+        subject: u32,
+        day: Day,
+        chunk: Chunk<F>,
+        before: &[u8],
+    ) -> Result<Option<(DayFacts<F>, Change)>> {
+        if !chunk.is_touched() {
+            return Ok(None);
+        }
+        self.packed.clear();
+        if !chunk.is_empty() {
+            chunk.encode(day, &mut self.packed);
+        }
+        if before == self.packed {
+            return Ok(None);
+        }
+        let old = decode(subject, day, before)?;
+        if old == chunk {
+            // It was packed in another way.
+            return Ok(None);
+        }
+        let (old, new) = (old.into_facts(), chunk.into_facts());
+        let change = Change::between(&old, &new);
+        self.change = self.change.plus(Change { unchanged: 0, ..change });
+        let bytes = self.packed.as_slice().to_vec();
+        self.write(StoredChunk { subject, layer: self.layer, day, bytes });
+        self.touch(day);
+        Ok(Some((DayFacts { day, old, new }, change)))
     }
 
     /// Notes that the facts of a day of the subject at hand are written.
@@ -461,8 +533,8 @@ impl<'a> Job<'a> {
             true => (day - 1, Window::new(interval.from(), midnight)),
             false => (day, Window::new(midnight, interval.to())),
         };
-        let held = self.load::<F>(&[ChunkRange { subject, layer: self.layer, from: day, to: day }]).await?;
-        let facts = held.into_values().flat_map(|(_, chunk)| chunk.facts());
+        let held = self.held(&[ChunkRange { subject, layer: self.layer, from: day, to: day }]).await?.remove(&subject);
+        let facts = decoded::<F>(subject, &held.unwrap_or_default())?.into_values().flat_map(Chunk::into_facts);
         Ok(facts.filter(|fact| far.as_ref().is_ok_and(|far| far.contains(fact.start()))).collect())
     }
 
@@ -529,7 +601,18 @@ impl<'a> Job<'a> {
         self.feed.push(FeedEntry { revision: 0, count, at, integration, subject, kind, bytes });
     }
 
+    /// Keeps a chunk to be written with others.
+    pub(super) fn write(&mut self, chunk: StoredChunk) {
+        self.out_bytes += size_of::<StoredChunk>() + chunk.bytes.len();
+        self.out.push(chunk);
+    }
+
+    pub(super) async fn flush_if_many(&mut self) -> Result<()> {
+        if self.out_bytes >= BYTES_AT_ONCE { self.flush().await } else { Ok(()) }
+    }
+
     pub(crate) async fn flush(&mut self) -> Result<()> {
+        self.out_bytes = 0;
         let out = std::mem::take(&mut self.out);
         self.transaction.put_chunks(&out).await
     }
@@ -546,4 +629,29 @@ fn queue_grid(zone: &Zone, row_minutes: u32) -> Grid {
     Grid::new(zone, IntervalLength::from_minutes(row_minutes).unwrap_or(IntervalLength::MINUTES_15))
 }
 
-pub(super) type Held<F> = HashMap<(u32, Day), (Vec<u8>, Chunk<F>)>;
+/// Chunks as they are stored, by subject and day.
+pub(super) type Held = HashMap<u32, BTreeMap<Day, Vec<u8>>>;
+
+/// The chunk of a day; one that is not stored holds nothing.
+pub(super) fn decode<F: Fact>(subject: u32, day: Day, bytes: &[u8]) -> Result<Chunk<F>> {
+    if bytes.is_empty() {
+        return Ok(Chunk::new());
+    }
+    Chunk::decode(day, bytes).map_err(|Corrupt| corrupt(subject, day))
+}
+
+/// The chunks of a subject.
+pub(super) fn decoded<F: Fact>(subject: u32, held: &BTreeMap<Day, Vec<u8>>) -> Result<BTreeMap<Day, Chunk<F>>> {
+    held.iter().map(|(day, bytes)| Ok((*day, decode(subject, *day, bytes)?))).collect()
+}
+
+/// How many of these ranges are read at once: no more chunks than are written at once, but one range at least.
+fn together(ranges: &[ChunkRange]) -> usize {
+    let days = |range: &ChunkRange| usize::try_from(i64::from(range.to) - i64::from(range.from) + 1).unwrap_or(0);
+    let mut sum = 0_usize;
+    let fits = |range: &&ChunkRange| {
+        sum = sum.saturating_add(days(range));
+        sum <= CHUNKS_AT_ONCE
+    };
+    ranges.iter().take_while(fits).count().max(1)
+}

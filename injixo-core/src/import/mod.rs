@@ -209,10 +209,15 @@ struct NamedDays {
 }
 
 impl NamedDays {
+    #[inline]
     fn name(&mut self, zone: &Zone, at: Timestamp) {
-        if self.last.is_some_and(|day| day.contains(at)) {
-            return;
+        if self.last.is_none_or(|day| !day.contains(at)) {
+            self.name_new(zone, at);
         }
+    }
+
+    #[cold]
+    fn name_new(&mut self, zone: &Zone, at: Timestamp) {
         let day = zone.day(at);
         self.last = zone.day_window(day);
         self.days.push(day);
@@ -258,32 +263,46 @@ impl<'w> Staged<'w> {
         self.names.extend(new);
         self.days.resize_with(self.names.len(), NamedDays::default);
     }
+}
 
+/// Which days of which subjects are named, and from when to when.
+struct Noted<'n> {
+    zone: &'n Zone,
+    days: &'n mut [NamedDays],
+    first_last: Option<(Timestamp, Timestamp)>,
+}
+
+impl Noted<'_> {
+    #[inline]
     fn note(&mut self, subject: u32, at: Timestamp) {
-        self.days[subject as usize].name(&self.zone, at);
-        let (first, last) = self.first_last.get_or_insert((at, at));
-        (*first, *last) = ((*first).min(at), (*last).max(at));
+        self.days[subject as usize].name(self.zone, at);
+        let (first, last) = self.first_last.unwrap_or((at, at));
+        self.first_last = Some((first.min(at), last.max(at)));
     }
 }
 
 impl RowSink for Staged<'_> {
     fn contacts(&mut self, batch: &ContactBatch) -> Result<()> {
         self.name_queues(batch.queues());
+        let StagedFacts::Contacts(stage) = &mut self.facts else { return Err(wrong_kind()) };
+        let mut noted = Noted { zone: &self.zone, days: &mut self.days, first_last: self.first_last };
         for (index, row) in batch.rows().iter().enumerate() {
-            self.note(row.queue, row.start);
-            let StagedFacts::Contacts(stage) = &mut self.facts else { return Err(wrong_kind()) };
-            stage.push(row.queue, batch.contact(index))?;
+            noted.note(row.queue, row.start);
+            stage.push(row.queue, &batch.contact(index))?;
         }
+        self.first_last = noted.first_last;
         Ok(())
     }
 
     fn interval_rows(&mut self, batch: &IntervalBatch) -> Result<()> {
         self.name_queues(batch.queues());
+        let StagedFacts::Rows(stage) = &mut self.facts else { return Err(wrong_kind()) };
+        let mut noted = Noted { zone: &self.zone, days: &mut self.days, first_last: self.first_last };
         for (queue, row) in batch.rows() {
-            self.note(*queue, row.start);
-            let StagedFacts::Rows(stage) = &mut self.facts else { return Err(wrong_kind()) };
-            stage.push(*queue, *row)?;
+            noted.note(*queue, row.start);
+            stage.push(*queue, row)?;
         }
+        self.first_last = noted.first_last;
         Ok(())
     }
 
@@ -293,12 +312,14 @@ impl RowSink for Staged<'_> {
         let new = batch.statuses().iter().skip(self.statuses.len());
         self.statuses.extend(new.map(|name| SeenStatus { name: name.clone(), starts: None }));
         self.days.resize_with(self.names.len(), NamedDays::default);
+        let StagedFacts::Statuses(stage) = &mut self.facts else { return Err(wrong_kind()) };
+        let mut noted = Noted { zone: &self.zone, days: &mut self.days, first_last: self.first_last };
         for (agent, span) in batch.rows() {
-            self.note(*agent, span.start);
+            noted.note(*agent, span.start);
             self.statuses[span.status as usize].saw(span.start);
-            let StagedFacts::Statuses(stage) = &mut self.facts else { return Err(wrong_kind()) };
-            stage.push(*agent, *span)?;
+            stage.push(*agent, span)?;
         }
+        self.first_last = noted.first_last;
         Ok(())
     }
 

@@ -1,76 +1,160 @@
-//! The facts of a read until it is complete: in bounded memory, then on disk.
+//! The facts of a read until it is complete: packed, in bounded memory, then on disk.
 //!
-//! What a read speaks for is known only at its end, and no transaction is open while a source is being read. Facts are kept
-//! as sorted runs; beyond a bound they are written to unnamed temporary files, which vanish with the process.
+//! What a read speaks for is known only at its end, and no transaction is open while a source is being read. The facts of each subject
+//! are packed one behind the other, as they come. Most come in time order, so that nothing has to be sorted. Beyond a bound they are
+//! written to unnamed temporary files, which vanish with the process.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::marker::PhantomData;
 
 use injixo_model::Timestamp;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::facts::Fact;
+use crate::facts::{Corrupt, Fact, put_signed, take_signed};
 
 /// Facts by subject and start; of equal starts in the order in which they were pushed.
 #[derive(Debug)]
 pub(crate) struct Stage<F> {
-    buffer: Vec<(u32, F)>,
+    /// By subject.
+    piles: Vec<Pile>,
+    bytes: usize,
     bound: usize,
     runs: Vec<File>,
+    facts: PhantomData<F>,
 }
 
-/// Half of what is there while they are sorted.
-const BYTES_IN_MEMORY: usize = 10 << 20;
+/// How many packed bytes are kept in memory: about a million facts.
+const BYTES_IN_MEMORY: usize = 8 << 20;
+
+/// How long a block may get before a new one is begun.
+const BLOCK: usize = 16 << 10;
+
+/// The packed facts of one subject.
+#[derive(Debug)]
+struct Pile {
+    blocks: Vec<Block>,
+    last: i64,
+    is_sorted: bool,
+}
+
+/// Facts one behind the other: of each the milliseconds since the one before, the first of them since 1970, and all else of it.
+type Block = Vec<u8>;
+
+impl Default for Pile {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), last: i64::MIN, is_sorted: true }
+    }
+}
+
+impl Pile {
+    /// Adds a fact and says how many bytes it took.
+    #[inline]
+    fn push<F: Fact>(&mut self, fact: &F) -> usize {
+        let start = fact.start().millis();
+        self.is_sorted &= self.last <= start;
+        let mut before = self.last;
+        if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
+            self.blocks.push(Block::new());
+            before = 0;
+        }
+        self.last = start;
+        let Some(block) = self.blocks.last_mut() else { return 0 };
+        let length = block.len();
+        put_signed(start.wrapping_sub(before), block);
+        fact.write(1, block);
+        block.len() - length
+    }
+
+    /// The facts in the order of their starts.
+    fn sorted<F: Fact>(self) -> Result<Vec<Block>> {
+        if self.is_sorted {
+            return Ok(self.blocks);
+        }
+        // Where each fact is: those of the same start stay in their order.
+        let mut places: Vec<(i64, u32, u32)> = Vec::new();
+        for (number, block) in (0..).zip(&self.blocks) {
+            let mut reader = Reader::default();
+            while let Some(fact) = reader.next::<F>(block)? {
+                places.push((fact.start().millis(), number, u32::try_from(reader.fact).unwrap_or(0)));
+            }
+        }
+        places.sort_unstable();
+        let mut sorted = Self::default();
+        for (start, number, at) in places {
+            let block = &self.blocks[number as usize];
+            sorted.push(&F::read(Timestamp::from_millis(start), 1, &mut &block[at as usize..]).map_err(unreadable)?);
+        }
+        Ok(sorted.blocks)
+    }
+}
+
+/// How far a block was read.
+#[derive(Debug, Default)]
+struct Reader {
+    at: usize,
+    last: i64,
+    /// Where the fact that was read last begins, behind its start.
+    fact: usize,
+}
+
+impl Reader {
+    #[inline]
+    fn next<F: Fact>(&mut self, block: &[u8]) -> Result<Option<F>> {
+        let mut rest = &block[self.at..];
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        self.last = self.last.wrapping_add(take_signed(&mut rest).map_err(unreadable)?);
+        self.fact = block.len() - rest.len();
+        let fact = F::read(Timestamp::from_millis(self.last), 1, &mut rest).map_err(unreadable)?;
+        self.at = block.len() - rest.len();
+        Ok(Some(fact))
+    }
+}
 
 impl<F: Fact> Stage<F> {
     pub(crate) fn new() -> Self {
-        Self::bounded(BYTES_IN_MEMORY / size_of::<(u32, F)>())
+        Self::bounded(BYTES_IN_MEMORY)
     }
 
     fn bounded(bound: usize) -> Self {
-        Self { buffer: Vec::new(), bound, runs: Vec::new() }
+        Self { piles: Vec::new(), bytes: 0, bound, runs: Vec::new(), facts: PhantomData }
     }
 
-    pub(crate) fn push(&mut self, subject: u32, fact: F) -> Result<()> {
-        if self.buffer.len() >= self.bound {
-            self.spill()?;
+    #[inline]
+    pub(crate) fn push(&mut self, subject: u32, fact: &F) -> Result<()> {
+        let subject = subject as usize;
+        if subject >= self.piles.len() {
+            self.piles.resize_with(subject + 1, Pile::default);
         }
-        if self.buffer.len() == self.buffer.capacity() {
-            let room = (self.buffer.len() / 2).max(1_024).min(self.bound - self.buffer.len());
-            self.buffer.reserve_exact(room);
-        }
-        self.buffer.push((subject, fact));
-        Ok(())
+        self.bytes += self.piles[subject].push(fact);
+        if self.bytes >= self.bound { self.spill() } else { Ok(()) }
     }
 
-    /// The facts that are in memory, sorted.
-    fn sorted(&mut self) -> Vec<(u32, F)> {
-        let mut facts = std::mem::take(&mut self.buffer);
-        // Facts are long: their keys are sorted, then each is moved once. Of equal keys the place decides.
-        let mut order: Vec<(u32, Timestamp, u32)> =
-            (0..).zip(&facts).map(|(place, (subject, fact))| (*subject, fact.start(), place)).collect();
-        order.sort_unstable();
-        let sorted = order.iter().map(|key| facts[key.2 as usize]).collect();
-        facts.clear();
-        self.buffer = facts;
-        sorted
+    /// The blocks that are in memory, sorted.
+    fn sorted(&mut self) -> impl Iterator<Item = Result<(u32, Block)>> {
+        self.bytes = 0;
+        let piles = (0..).zip(std::mem::take(&mut self.piles));
+        piles.flat_map(|(subject, pile)| {
+            let (blocks, failed) =
+                pile.sorted::<F>().map_or_else(|error| (Vec::new(), Some(error)), |blocks| (blocks, None));
+            failed.into_iter().map(Err).chain(blocks.into_iter().map(move |block| Ok((subject, block))))
+        })
     }
 
     fn spill(&mut self) -> Result<()> {
         let mut file = BufWriter::with_capacity(1 << 16, tempfile::tempfile().map_err(staging)?);
-        let mut bytes = Vec::new();
-        for (subject, fact) in self.sorted() {
-            bytes.clear();
-            fact.write(1, &mut bytes);
+        for block in self.sorted() {
+            let (subject, block) = block?;
             let length =
-                u16::try_from(bytes.len()).map_err(|_| Error::new(ErrorKind::Unexpected, "a fact is too long"))?;
+                u32::try_from(block.len()).map_err(|_| Error::new(ErrorKind::Unexpected, "a fact is too long"))?;
             file.write_all(&subject.to_le_bytes()).map_err(staging)?;
-            file.write_all(&fact.start().millis().to_le_bytes()).map_err(staging)?;
             file.write_all(&length.to_le_bytes()).map_err(staging)?;
-            file.write_all(&bytes).map_err(staging)?;
+            file.write_all(&block).map_err(staging)?;
         }
         let mut file = file.into_inner().map_err(|error| staging(error.into_error()))?;
         file.rewind().map_err(staging)?;
@@ -80,14 +164,16 @@ impl<F: Fact> Stage<F> {
 
     /// The facts, sorted by subject and start.
     pub(crate) fn finish(mut self) -> Result<Sorted<F>> {
-        let last = self.sorted();
-        let mut runs: Vec<Run<F>> = self.runs.into_iter().map(Run::of_file).collect();
-        runs.push(Run::Memory(last.into_iter()));
+        let last: Vec<(u32, Block)> = self.sorted().collect::<Result<_>>()?;
+        let blocks = self.runs.into_iter().map(|file| Blocks::File(BufReader::with_capacity(1 << 16, file)));
+        let mut runs = Vec::new();
+        for blocks in blocks.chain([Blocks::Memory(last.into_iter())]) {
+            runs.push(Run { blocks, subject: 0, block: Block::new(), reader: Reader::default(), next: None });
+        }
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (index, run) in runs.iter_mut().enumerate() {
-            if let Some((subject, fact)) = run.next()? {
-                heads.push(Reverse((subject, fact.start(), index, Head(fact))));
-            }
+            run.advance()?;
+            heads.extend(run.head().map(|(subject, start)| Reverse((subject, start, index))));
         }
         Ok(Sorted { runs, heads })
     }
@@ -97,87 +183,115 @@ impl<F: Fact> Stage<F> {
 #[derive(Debug)]
 pub(crate) struct Sorted<F> {
     runs: Vec<Run<F>>,
-    heads: BinaryHeap<Reverse<Next<F>>>,
+    /// The subject and start of the next fact of each run, and its number.
+    heads: BinaryHeap<Reverse<(u32, Timestamp, usize)>>,
 }
 
 impl<F: Fact> Sorted<F> {
     pub(crate) fn next(&mut self) -> Result<Option<(u32, F)>> {
         let Some(mut first) = self.heads.peek_mut() else { return Ok(None) };
         let index = first.0.2;
+        let run = &mut self.runs[index];
+        let subject = run.subject;
+        let fact = run.next.take();
+        run.advance()?;
         // Most often the next one is of the same run: putting it in place moves nothing then.
-        let Reverse((subject, _, _, Head(fact))) = match self.runs[index].next()? {
-            Some((subject, fact)) => {
-                std::mem::replace(&mut *first, Reverse((subject, fact.start(), index, Head(fact))))
+        match run.head() {
+            Some((subject, start)) => *first = Reverse((subject, start, index)),
+            None => _ = PeekMut::pop(first),
+        }
+        Ok(fact.map(|fact| (subject, fact)))
+    }
+
+    /// Takes the facts of the subject at hand that start before an instant.
+    pub(crate) fn take(&mut self, subject: u32, end: Timestamp, out: &mut Vec<F>) -> Result<()> {
+        let is_wanted = |head: (u32, Timestamp)| head.0 == subject && head.1 < end;
+        while self.peek().is_some_and(is_wanted) {
+            if self.runs.len() > 1 {
+                out.extend(self.next()?.map(|(_, fact)| fact));
+                continue;
             }
-            None => PeekMut::pop(first),
-        };
-        Ok(Some((subject, fact)))
+            // There is but one run: its head is put in place once.
+            self.heads.clear();
+            let Some(run) = self.runs.first_mut() else { break };
+            while run.head().is_some_and(is_wanted) {
+                out.extend(run.next.take());
+                run.advance()?;
+            }
+            self.heads.extend(run.head().map(|(subject, start)| Reverse((subject, start, 0))));
+        }
+        Ok(())
     }
 
     /// The subject and start of the next fact.
+    #[inline]
     pub(crate) fn peek(&self) -> Option<(u32, Timestamp)> {
-        self.heads.peek().map(|Reverse((subject, start, ..))| (*subject, *start))
+        self.heads.peek().map(|Reverse((subject, start, _))| (*subject, *start))
     }
 }
 
-/// The next fact of a run: its subject, its start and the number of the run decide.
-type Next<F> = (u32, Timestamp, usize, Head<F>);
-
-/// A fact that takes no part in the order of the heads.
+/// Sorted blocks, and the next fact of them.
 #[derive(Debug)]
-struct Head<F>(F);
-
-impl<F> PartialEq for Head<F> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<F> Eq for Head<F> {}
-
-impl<F> PartialOrd for Head<F> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<F> Ord for Head<F> {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
-}
-
-#[derive(Debug)]
-enum Run<F> {
-    File(BufReader<File>, Vec<u8>),
-    Memory(std::vec::IntoIter<(u32, F)>),
+struct Run<F> {
+    blocks: Blocks,
+    subject: u32,
+    block: Block,
+    reader: Reader,
+    next: Option<F>,
 }
 
 impl<F: Fact> Run<F> {
-    fn of_file(file: File) -> Self {
-        Self::File(BufReader::with_capacity(1 << 16, file), Vec::new())
+    #[inline]
+    fn advance(&mut self) -> Result<()> {
+        loop {
+            self.next = self.reader.next(&self.block)?;
+            if self.next.is_some() || !self.blocks.next(&mut self.subject, &mut self.block)? {
+                return Ok(());
+            }
+            self.reader = Reader::default();
+        }
     }
 
-    fn next(&mut self) -> Result<Option<(u32, F)>> {
-        let (file, bytes) = match self {
-            Self::Memory(facts) => return Ok(facts.next()),
-            Self::File(file, bytes) => (file, bytes),
+    fn head(&self) -> Option<(u32, Timestamp)> {
+        self.next.as_ref().map(|fact| (self.subject, fact.start()))
+    }
+}
+
+#[derive(Debug)]
+enum Blocks {
+    File(BufReader<File>),
+    Memory(std::vec::IntoIter<(u32, Block)>),
+}
+
+impl Blocks {
+    /// Puts the next block in place; whether there was one.
+    fn next(&mut self, subject: &mut u32, block: &mut Block) -> Result<bool> {
+        let file = match self {
+            Self::Memory(blocks) => {
+                let Some(next) = blocks.next() else { return Ok(false) };
+                (*subject, *block) = next;
+                return Ok(true);
+            }
+            Self::File(file) => file,
         };
-        let mut head = [0; 14];
+        let mut head = [0; 8];
         match file.read_exact(&mut head) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                block.clear();
+                return Ok(false);
+            }
             read => read.map_err(staging)?,
         }
-        let (subject, rest) = head.split_at(4);
-        let (start, length) = rest.split_at(8);
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        bytes.resize(usize::try_from(number(length)).unwrap_or(0), 0);
-        file.read_exact(bytes).map_err(staging)?;
-        let start = Timestamp::from_millis(number(start).cast_signed());
-        let fact = F::read(start, 1, &mut bytes.as_slice())
-            .map_err(|_| Error::new(ErrorKind::Unexpected, "a staged fact does not read back"))?;
-        Ok(Some((u32::try_from(number(subject)).unwrap_or(u32::MAX), fact)))
+        let [a, b, c, d, length @ ..] = head;
+        *subject = u32::from_le_bytes([a, b, c, d]);
+        block.resize(usize::try_from(u32::from_le_bytes(length)).unwrap_or(0), 0);
+        file.read_exact(block).map_err(staging)?;
+        Ok(true)
     }
+}
+
+fn unreadable(_: Corrupt) -> Error {
+    Error::new(ErrorKind::Unexpected, "a staged fact does not read back")
 }
 
 fn staging(error: std::io::Error) -> Error {
@@ -196,13 +310,14 @@ mod tests {
         #[test]
         fn comes_out_sorted_and_stable_however_small_the_memory(
             facts in prop::collection::vec((0..4_u32, 0..6_i64, any::<u32>()), 0..200),
-            bound in 1..64_usize,
+            bound in 1..400_usize,
         ) {
-            let mut stage = Stage::bounded(bound);
+            let (mut stage, mut again) = (Stage::bounded(bound), Stage::bounded(bound));
             let mut expected = Vec::new();
             for (subject, start, status) in facts {
                 let fact = Span { start: Timestamp::from_millis(start), status, end: None };
-                stage.push(subject, fact).unwrap();
+                stage.push(subject, &fact).unwrap();
+                again.push(subject, &fact).unwrap();
                 expected.push((subject, fact));
             }
             expected.sort_by_key(|(subject, fact)| (*subject, fact.start));
@@ -214,6 +329,17 @@ mod tests {
                 found.push((subject, fact));
             }
             prop_assert!(sorted.next().unwrap().is_none());
+            prop_assert_eq!(&found, &expected);
+            // The same in parts, cut at an instant.
+            let mut sorted = again.finish().unwrap();
+            let mut found = Vec::new();
+            for subject in 0..4 {
+                for end in [2, 3, 9].map(Timestamp::from_millis) {
+                    let mut facts = Vec::new();
+                    sorted.take(subject, end, &mut facts).unwrap();
+                    found.extend(facts.into_iter().map(|fact| (subject, fact)));
+                }
+            }
             prop_assert_eq!(found, expected);
         }
     }

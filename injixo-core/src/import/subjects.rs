@@ -5,6 +5,7 @@ use std::mem;
 
 use injixo_model::{Channel, Millis, Timestamp};
 
+use super::job::Derives;
 use crate::connector::Form;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Subject, SubjectKind, Transaction};
@@ -162,6 +163,15 @@ impl Subjects {
                     self.renamed.push(id);
                 }
             }
+        }
+    }
+
+    /// Notes facts of a subject, sorted by start.
+    pub(crate) fn saw_all<F: Derives>(&mut self, id: u32, facts: &[F]) {
+        if let Some((first, last)) = facts.first().zip(facts.last()) {
+            let longest = facts.iter().map(Derives::length).max().unwrap_or(Millis::ZERO);
+            self.saw(id, first.start(), longest);
+            self.saw(id, last.start(), longest);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Reading: facts from the store, everything else derived.
 
+use std::collections::HashMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use injixo_model::{
-    Attribution, Contact, Coverage, IntervalLength, IntervalRow, Measures, QueueKey, Span, Timestamp, Window,
+    Attribution, Contact, Coverage, IntervalLength, IntervalRow, Measures, Millis, QueueKey, Span, Timestamp, Window,
 };
 
 use super::changes::Stretch;
@@ -16,9 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::facts::{Chunk, Corrupt, Fact, day_of};
 use crate::import::{arrived, corrupt, timeline_within};
 use crate::store::{
-    ChunkRange, IntegrationRecord, IntegrationState, Layer, Store, StreamId, Subject, SubjectKind, Transaction,
+    ChunkRange, IntegrationRecord, IntegrationState, Layer, Store, StoredChunk, StreamId, Subject, SubjectKind,
+    Transaction,
 };
-use crate::zone::{Grid, Zone};
+use crate::zone::{Grid, GridCursor, Zone};
 
 /// What stands for an interval without a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -179,7 +181,14 @@ impl IntervalQuery {
         let mut queues = transaction.subjects(integration.id, SubjectKind::Queue).await?;
         queues.retain(|queue| self.queue.as_ref().is_none_or(|wanted| *wanted == queue.external));
         queues.sort_by(|a, b| (&b.external, b.channel.as_str()).cmp(&(&a.external, a.channel.as_str())));
-        Ok(IntervalReader { query: self, integration: integration.id, zone, transaction, queues })
+        Ok(IntervalReader {
+            query: self,
+            integration: integration.id,
+            zone,
+            transaction,
+            queues,
+            ahead: HashMap::new(),
+        })
     }
 }
 
@@ -208,6 +217,8 @@ pub struct IntervalReader {
     transaction: Box<dyn Transaction>,
     /// Those that are still to be read, the next one last.
     queues: Vec<Subject>,
+    /// The chunks of the next queues, where they are few.
+    ahead: HashMap<u32, Vec<StoredChunk>>,
 }
 
 impl IntervalReader {
@@ -227,37 +238,41 @@ impl IntervalReader {
             return Err(Error::new(ErrorKind::Unsupported, message).with("queue", &key.id));
         }
         let grid = Grid::new(&self.zone, length);
-        let cells = self.cells(&queue, &grid).await.map_err(|error| error.with("queue", &key.id))?;
-        let interval = |(start, measures): (Timestamp, Measures)| {
-            let interval = grid.interval(start);
-            Interval { queue: key.clone(), start, end: interval.to(), measures }
+        let mut cells = self.cells(&queue, &grid).await.map_err(|error| error.with("queue", &key.id))?;
+        if self.query.fill == Fill::Zero {
+            cells = self.filled(&queue, &grid, cells).await?;
+        }
+        if let Some(window) = self.query.window {
+            cells.retain(|cell| window.contains(cell.0));
+        }
+        let mut cursor = grid.cursor();
+        let interval = |(start, measures): (Timestamp, Measures)| Interval {
+            queue: key.clone(),
+            start,
+            end: cursor.interval(start).to(),
+            measures,
         };
-        let window = self.query.window;
-        let wanted = |interval: &Interval| window.is_none_or(|window| window.contains(interval.start));
-        let intervals = match self.query.fill {
-            Fill::Empty => cells.into_iter().map(interval).filter(wanted).collect(),
-            Fill::Zero => {
-                let filled = self.filled(&queue, &grid, cells).await?;
-                filled.into_iter().map(interval).filter(wanted).collect()
-            }
-        };
-        Ok(Some(intervals))
+        Ok(Some(cells.into_iter().map(interval).collect()))
     }
 
     async fn cells(&mut self, queue: &Subject, grid: &Grid) -> Result<Vec<(Timestamp, Measures)>> {
         let mut series = Series::new();
         let mut cursor = grid.cursor();
-        let days = self.days(queue);
-        let mut from = days.0;
-        while from <= days.1 {
-            let to = from.saturating_add(DAYS_AT_ONCE - 1).min(days.1);
-            let range = ChunkRange { subject: queue.id, layer: Layer::History, from, to };
+        let (first, last) = self.days(queue, grid);
+        let mut from = first;
+        while from <= last {
+            let to = from.saturating_add(DAYS_AT_ONCE - 1).min(last);
+            let stored = self.stored(queue, from, to).await?;
             if queue.row_minutes == 0 {
-                for contact in contacts(&mut *self.transaction, range).await? {
+                for contact in contacts(&mut *self.transaction, stored, queue.id, from, to).await? {
                     series.add_contact(&contact, self.query.attribution, &mut cursor);
                 }
             } else {
-                for row in facts::<IntervalRow>(&mut *self.transaction, range).await? {
+                let rows: Vec<IntervalRow> = facts_of(stored)?;
+                if (from, to) == (first, last) && is_of_grid(&rows, &mut cursor) {
+                    return Ok(rows.into_iter().map(|row| (row.start, row.measures)).collect());
+                }
+                for row in rows {
                     series.add_interval(&row, &mut cursor)?;
                 }
             }
@@ -266,14 +281,48 @@ impl IntervalReader {
         Ok(series.finish())
     }
 
-    /// The days whose facts may count in the window.
-    fn days(&self, queue: &Subject) -> (i32, i32) {
+    /// The chunks of a queue on some days; where there are few, those of the next queues are read with them.
+    async fn stored(&mut self, queue: &Subject, from: i32, to: i32) -> Result<Vec<StoredChunk>> {
+        if let Some(stored) = self.ahead.remove(&queue.id) {
+            return Ok(stored);
+        }
+        let ranges = |queue: &Subject, from, to| {
+            let layers =
+                if queue.row_minutes == 0 { [Layer::History, Layer::Sums].as_slice() } else { &[Layer::History] };
+            let subject = queue.id;
+            layers.iter().map(move |layer| ChunkRange { subject, layer: *layer, from, to })
+        };
+        let mut asked: Vec<ChunkRange> = ranges(queue, from, to).collect();
+        let mut days = to - from + 1;
+        for next in self.queues.iter().rev() {
+            let length = self.query.length.or(row_length(next)).unwrap_or(IntervalLength::MINUTES_15);
+            let (from, to) = self.days(next, &Grid::new(&self.zone, length));
+            days = days.saturating_add(to.saturating_sub(from).max(-1)).saturating_add(1);
+            if days > DAYS_AT_ONCE {
+                break;
+            }
+            asked.extend(ranges(next, from, to));
+            self.ahead.insert(next.id, Vec::new());
+        }
+        let mut own = Vec::new();
+        for chunk in self.transaction.chunks(&asked).await? {
+            match self.ahead.get_mut(&chunk.subject) {
+                Some(ahead) => ahead.push(chunk),
+                None => own.push(chunk),
+            }
+        }
+        Ok(own)
+    }
+
+    /// The days whose facts may count in intervals that start in the window.
+    fn days(&self, queue: &Subject, grid: &Grid) -> (i32, i32) {
         let whole = (day_of(queue.first), day_of(queue.last));
         let Some(window) = self.query.window else { return whole };
         // A contact that counts where it ended, or is spread, may have started up to two years before: 366 days of wait
         // and as many of handling.
-        let back = if self.query.attribution == Attribution::Started || queue.row_minutes > 0 { 1 } else { 732 };
-        (whole.0.max(day_of(window.from()) - back), whole.1.min(day_of(window.to())))
+        let back = if self.query.attribution == Attribution::Started || queue.row_minutes > 0 { 0 } else { 732 };
+        let last = grid.interval(window.to().before(Millis::new(1))).to().before(Millis::new(1));
+        (whole.0.max(day_of(window.from()) - back), whole.1.min(day_of(last)))
     }
 
     async fn filled(
@@ -313,30 +362,40 @@ const DAYS_AT_ONCE: i32 = 512;
 
 /// The facts of one subject on some days, sorted by start.
 async fn facts<F: Fact>(transaction: &mut dyn Transaction, range: ChunkRange) -> Result<Vec<F>> {
+    facts_of(transaction.chunks(&[range]).await?)
+}
+
+fn facts_of<F: Fact>(stored: Vec<StoredChunk>) -> Result<Vec<F>> {
     let mut all = Vec::new();
-    for stored in transaction.chunks(&[range]).await? {
+    for stored in stored {
         let chunk =
             Chunk::<F>::decode(stored.day, &stored.bytes).map_err(|Corrupt| corrupt(stored.subject, stored.day))?;
-        all.extend(chunk.facts());
+        all.append(&mut chunk.into_facts());
     }
     Ok(all)
 }
 
+/// Whether each row is an interval by itself.
+fn is_of_grid(rows: &[IntervalRow], cursor: &mut GridCursor) -> bool {
+    let is_whole = |row: &IntervalRow| {
+        let interval = cursor.interval(row.start);
+        interval.from() == row.start && row.end() <= interval.to()
+    };
+    rows.iter().all(is_whole) && rows.windows(2).all(|two| two[0].start < two[1].start)
+}
+
 /// The contacts of one queue on some days, in no order.
-async fn contacts(transaction: &mut dyn Transaction, range: ChunkRange) -> Result<Vec<Contact>> {
-    let mut all = Vec::new();
-    let mut has_arrived = false;
-    for stored in transaction.chunks(&[range, ChunkRange { layer: Layer::Sums, ..range }]).await? {
-        if stored.layer == Layer::Sums {
-            has_arrived = true;
-            continue;
-        }
-        let chunk = Chunk::<Contact>::decode(stored.day, &stored.bytes)
-            .map_err(|Corrupt| corrupt(stored.subject, stored.day))?;
-        all.extend(chunk.facts());
-    }
-    if has_arrived {
-        all.extend(arrived(transaction, range.subject, range.from, range.to).await?);
+async fn contacts(
+    transaction: &mut dyn Transaction,
+    stored: Vec<StoredChunk>,
+    queue: u32,
+    from: i32,
+    to: i32,
+) -> Result<Vec<Contact>> {
+    let (sums, whole): (Vec<_>, Vec<_>) = stored.into_iter().partition(|chunk| chunk.layer == Layer::Sums);
+    let mut all = facts_of(whole)?;
+    if !sums.is_empty() {
+        all.extend(arrived(transaction, queue, from, to).await?);
     }
     Ok(all)
 }

@@ -206,6 +206,8 @@ impl Driver for PostgresDriver {
 
     const NEXT_BATCH: &'static str = "SELECT nextval('feed_batch_number')";
 
+    const PLACES_CHUNKS: bool = false;
+
     const CLOCK: Option<&'static str> =
         Some("SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)");
 

@@ -19,7 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// What a commit wrote is synced to disk when it returns.
 #[derive(Clone)]
 pub struct SqliteStore {
-    pool: SqlitePool,
+    readers: SqlitePool,
+    /// One connection, which keeps the pages that it wrote: there is one writer at a time anyway, and what one connection writes
+    /// makes the others forget theirs.
+    writer: SqlitePool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -29,8 +32,21 @@ impl fmt::Debug for SqliteStore {
 }
 
 /// The steps from an empty file to the present schema; a step is never changed once it was released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("sqlite/0001.sql"), include_str!("sqlite/0002.sql"), include_str!("sqlite/0003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sqlite/0001.sql"),
+    include_str!("sqlite/0002.sql"),
+    include_str!("sqlite/0003.sql"),
+    include_str!("sqlite/0004.sql"),
+];
+
+/// How long a transaction waits for others to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pages that the writer keeps, in KiB and negative: those of a month of facts.
+const WRITER_CACHE: &str = "-8192";
+
+/// How many rows of a result are handed over before their reader is waited for.
+const ROWS_AHEAD: usize = 512;
 
 impl SqliteStore {
     /// Opens the file, or makes it.
@@ -47,7 +63,8 @@ impl SqliteStore {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(60))
+            .busy_timeout(PATIENCE)
+            .row_buffer_size(ROWS_AHEAD)
             .optimize_on_close(false, None);
         // A step may rebuild a table that others refer to.
         let mut connection = SqliteConnection::connect_with(&options.clone().foreign_keys(false))
@@ -55,8 +72,12 @@ impl SqliteStore {
             .map_err(|error| named(failed(error)))?;
         migrate(&mut connection).await.map_err(named)?;
         connection.close().await.map_err(|error| named(failed(error)))?;
-        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
-        Ok(Self { pool: pool.map_err(|error| named(failed(error)))? })
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let readers = pool(4).connect_with(options.clone()).await.map_err(|error| named(failed(error)))?;
+        // What a statement would have to undo, were it to fail, is kept in memory and not in a file.
+        let options = options.pragma("cache_size", WRITER_CACHE).pragma("temp_store", "MEMORY");
+        let writer = pool(1).connect_with(options).await;
+        Ok(Self { readers, writer: writer.map_err(|error| named(failed(error)))? })
     }
 
     /// Opens the file, or makes it, and from now on keeps tables in it for people and tools that read with SQL: the views
@@ -72,18 +93,19 @@ impl SqliteStore {
         let store = Self::open(path.as_ref()).await?;
         let statement = "INSERT INTO setting (name, value) VALUES ('tables', 1)
             ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        let done = sqlx::query(statement).execute(&store.pool).await;
+        let done = sqlx::query(statement).execute(&store.writer).await;
         done.map_err(|error| failed(error).with("store", path.as_ref().display()))?;
         Ok(store)
     }
 
     /// Closes the file; open transactions are waited for.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
-    async fn begin(&self, statement: &'static str) -> Result<Box<dyn Transaction>> {
-        let mut inner = self.pool.begin_with(statement).await.map_err(failed)?;
+    async fn begin(pool: &SqlitePool, statement: &'static str) -> Result<Box<dyn Transaction>> {
+        let mut inner = pool.begin_with(statement).await.map_err(failed)?;
         // Another process may have switched the tables on meanwhile. Besides, this is what the view of a reader dates from.
         let tables = sqlx::query_scalar("SELECT value FROM setting WHERE name = 'tables'");
         let tables: Option<i64> = tables.fetch_optional(&mut *inner).await.map_err(failed)?;
@@ -120,11 +142,11 @@ async fn is_empty(connection: &mut SqliteConnection) -> Result<bool> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn write(&self) -> Result<Box<dyn Transaction>> {
-        self.begin("BEGIN IMMEDIATE").await
+        Self::begin(&self.writer, "BEGIN IMMEDIATE").await
     }
 
     async fn read(&self) -> Result<Box<dyn Transaction>> {
-        self.begin("BEGIN").await
+        Self::begin(&self.readers, "BEGIN").await
     }
 }
 
@@ -177,6 +199,8 @@ impl Driver for SqliteDriver {
     const NEXT_BATCH: &'static str = "SELECT coalesce(max(batch), 0) + 1 FROM feed_batch";
 
     const CLOCK: Option<&'static str> = None;
+
+    const PLACES_CHUNKS: bool = true;
 
     fn row_lock(&self) -> &'static str {
         ""

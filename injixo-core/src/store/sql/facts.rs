@@ -1,10 +1,10 @@
 //! Facts, and what was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use injixo_model::Window;
 
-use super::statement::{Bulk, ROWS_PER_STATEMENT, list, values};
+use super::statement::{Bulk, ROWS_PER_STATEMENT, alike, list, values};
 use super::{Driver, Row};
 use crate::error::Result;
 use crate::store::{ChunkRange, Covered, Layer, RangeKind, RangeRecord, StoredChunk, StreamId, trimmed};
@@ -27,8 +27,12 @@ pub(super) async fn chunks<D: Driver>(db: &mut D, ranges: &[ChunkRange]) -> Resu
         for (number, range) in (0_i64..).zip(ranges) {
             statement.row(values![number, range.subject, range.layer as i64, range.from, range.to]);
         }
+        // Ranges that hold nothing, so that the statement recurs.
+        for _ in ranges.len()..ranges.len().next_power_of_two().min(ROWS_PER_STATEMENT) {
+            statement.row(values![-1_i64, 0_i64, 0_i64, 0_i64, -1_i64]);
+        }
         // CROSS JOIN keeps SQLite from looking at every chunk for each range.
-        let (statement, values) = statement.end(
+        let (statement, values) = statement.end_alike(
             ") SELECT asked.number, chunk.day, chunk.facts FROM asked CROSS JOIN chunk
             WHERE chunk.subject = asked.subject AND chunk.layer = asked.layer
             AND chunk.day BETWEEN asked.from_ AND asked.to_",
@@ -61,16 +65,23 @@ pub(super) async fn neighbours<D: Driver>(
 }
 
 pub(super) async fn put_chunks<D: Driver>(db: &mut D, chunks: &[StoredChunk]) -> Result<()> {
-    let key = |chunk: &StoredChunk| (chunk.subject, chunk.layer, chunk.day);
+    let key = |chunk: &StoredChunk| (chunk.day, chunk.subject, chunk.layer);
     let latest: BTreeMap<_, &StoredChunk> = chunks.iter().map(|chunk| (key(chunk), chunk)).collect();
     let (kept, removed): (Vec<_>, Vec<_>) = latest.into_values().partition(|chunk| !chunk.bytes.is_empty());
-    for chunks in kept.chunks(ROWS_PER_STATEMENT) {
-        let mut statement = Bulk::new("INSERT INTO chunk (subject, layer, day, facts) VALUES ");
+    for chunks in alike(&kept) {
+        let mut statement = Bulk::new(match D::PLACES_CHUNKS {
+            true => "INSERT INTO chunk (subject, layer, day, facts, place) VALUES ",
+            false => "INSERT INTO chunk (subject, layer, day, facts) VALUES ",
+        });
         for chunk in chunks {
-            statement.row(values![chunk.subject, chunk.layer as i64, chunk.day, chunk.bytes.clone()]);
+            let StoredChunk { subject, layer, day, bytes } = chunk;
+            let place = D::PLACES_CHUNKS.then(|| place(chunk).into());
+            statement.row(values![*subject, *layer as i64, *day, bytes.clone()].into_iter().chain(place).collect());
         }
-        let (statement, values) =
-            statement.end(" ON CONFLICT (subject, layer, day) DO UPDATE SET facts = excluded.facts");
+        let (statement, values) = statement.end_alike(match D::PLACES_CHUNKS {
+            true => " ON CONFLICT (place) DO UPDATE SET facts = excluded.facts",
+            false => " ON CONFLICT (subject, layer, day) DO UPDATE SET facts = excluded.facts",
+        });
         db.execute(statement, values).await?;
     }
     for chunks in removed.chunks(ROWS_PER_STATEMENT) {
@@ -84,6 +95,11 @@ pub(super) async fn put_chunks<D: Driver>(db: &mut D, chunks: &[StoredChunk]) ->
         db.execute(statement, values).await?;
     }
     Ok(())
+}
+
+/// Where SQLite keeps a chunk: those of one day together.
+fn place(chunk: &StoredChunk) -> i64 {
+    i64::from(chunk.day) << 36 | i64::from(chunk.subject) << 4 | chunk.layer as i64
 }
 
 pub(super) async fn coverage<D: Driver>(
@@ -127,32 +143,78 @@ pub(super) async fn clear_coverage<D: Driver>(db: &mut D, stream: StreamId) -> R
 }
 
 pub(super) async fn put_coverage<D: Driver>(db: &mut D, stream: StreamId, covered: &[Covered]) -> Result<()> {
+    let mut rest = covered;
+    while !rest.is_empty() {
+        // What is said about one subject goes one after another, all others together.
+        let mut subjects = HashSet::new();
+        let together = rest.iter().take(ROWS_PER_STATEMENT).take_while(|newer| subjects.insert(newer.subject)).count();
+        let (some, others) = rest.split_at(together);
+        put_coverage_of_each(db, stream, some).await?;
+        rest = others;
+    }
+    Ok(())
+}
+
+/// Puts one stretch of each of some subjects.
+async fn put_coverage_of_each<D: Driver>(db: &mut D, stream: StreamId, covered: &[Covered]) -> Result<()> {
     let StreamId { integration, stream } = stream;
-    for newer in covered {
-        let subject = newer.subject;
-        let statement = "DELETE FROM coverage
-            WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ < $5 AND to_ > $4
-            AND from_ >= coalesce((SELECT max(from_) FROM coverage
-                WHERE integration = $1 AND stream = $2 AND subject = $3 AND from_ <= $4), $4)
-            RETURNING from_, to_, read_at";
-        let (from, to) = (newer.window.from(), newer.window.to());
-        let values = values![integration, stream as i64, subject.unwrap_or(0), from, to];
-        let mut older = Vec::new();
-        for row in db.query(statement.into(), values).await? {
-            older.push(Covered { subject, window: row.window(0)?, read_at: row.instant(2)? });
-        }
+    let mut statement = Bulk::new("WITH asked (number, integration, stream, subject, from_, to_) AS (VALUES ");
+    for (number, Covered { subject, window, .. }) in (0_i64..).zip(covered) {
+        let subject = subject.unwrap_or(0);
+        statement.row(values![number, integration, stream as i64, subject, window.from(), window.to()]);
+    }
+    // Stretches of no integration, so that the statement recurs.
+    for _ in covered.len()..covered.len().next_power_of_two().min(ROWS_PER_STATEMENT) {
+        statement.row(values![-1_i64, 0_i64, 0_i64, 0_i64, 0_i64, 0_i64]);
+    }
+    // CROSS JOIN keeps SQLite from looking at every stretch for each of these.
+    let (statement, values) = statement.end_alike(
+        ") SELECT held.from_, held.to_, held.read_at, asked.number FROM asked CROSS JOIN coverage held
+        WHERE held.integration = asked.integration AND held.stream = asked.stream AND held.subject = asked.subject
+        AND held.from_ < asked.to_ AND held.to_ > asked.from_
+        AND held.from_ >= coalesce((SELECT max(from_) FROM coverage before
+            WHERE before.integration = asked.integration AND before.stream = asked.stream
+            AND before.subject = asked.subject AND before.from_ <= asked.from_), asked.from_)",
+    );
+    let mut older: Vec<Vec<Covered>> = vec![Vec::new(); covered.len()];
+    for row in db.query(statement, values).await? {
+        let number: usize = row.number(3)?;
+        let (newer, older) =
+            covered.get(number).zip(older.get_mut(number)).ok_or_else(|| super::corrupt("no such stretch"))?;
+        older.push(Covered { subject: newer.subject, window: row.window(0)?, read_at: row.instant(2)? });
+    }
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for (newer, mut older) in covered.iter().zip(older) {
+        older.sort_unstable_by_key(|held| held.window.from());
         let mut rest = trimmed(&older, newer);
         rest.push(*newer);
-        for rest in rest.chunks(ROWS_PER_STATEMENT) {
-            let mut statement =
-                Bulk::new("INSERT INTO coverage (integration, stream, subject, from_, to_, read_at) VALUES ");
-            for Covered { subject, window, read_at } in rest {
-                let subject = subject.unwrap_or(0);
-                statement.row(values![integration, stream as i64, subject, window.from(), window.to(), *read_at]);
-            }
-            let (statement, values) = statement.end("");
-            db.execute(statement, values).await?;
+        let begins = |held: &&Covered| rest.iter().all(|kept| kept.window.from() != held.window.from());
+        gone.extend(older.iter().filter(begins).copied());
+        kept.extend(rest);
+    }
+    for gone in alike(&gone) {
+        let mut statement = Bulk::new("WITH gone (integration, stream, subject, from_) AS (VALUES ");
+        for Covered { subject, window, .. } in gone {
+            statement.row(values![integration, stream as i64, subject.unwrap_or(0), window.from()]);
         }
+        let (statement, values) = statement.end_alike(
+            ") DELETE FROM coverage WHERE (integration, stream, subject, from_) IN
+            (SELECT integration, stream, subject, from_ FROM gone)",
+        );
+        db.execute(statement, values).await?;
+    }
+    for kept in alike(&kept) {
+        let mut statement =
+            Bulk::new("INSERT INTO coverage (integration, stream, subject, from_, to_, read_at) VALUES ");
+        for Covered { subject, window, read_at } in kept {
+            let subject = subject.unwrap_or(0);
+            statement.row(values![integration, stream as i64, subject, window.from(), window.to(), *read_at]);
+        }
+        let (statement, values) = statement.end_alike(
+            " ON CONFLICT (integration, stream, subject, from_)
+            DO UPDATE SET to_ = excluded.to_, read_at = excluded.read_at",
+        );
+        db.execute(statement, values).await?;
     }
     Ok(())
 }

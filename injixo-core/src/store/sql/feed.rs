@@ -5,7 +5,7 @@
 
 use injixo_model::Timestamp;
 
-use super::statement::{Bulk, ROWS_PER_STATEMENT, values};
+use super::statement::{Bulk, alike, values};
 use super::{Driver, Row, corrupt};
 use crate::error::Result;
 use crate::store::{FeedEntry, FeedKind};
@@ -20,7 +20,7 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) async fn add<D: Driver>(&mut self, db: &mut D, entries: &[FeedEntry]) -> Result<()> {
         let entries: Vec<&FeedEntry> = entries.iter().filter(|entry| entry.count > 0).collect();
-        for entries in entries.chunks(ROWS_PER_STATEMENT) {
+        for entries in alike(&entries) {
             let batch = match self.number {
                 Some(number) => number,
                 None => {
@@ -44,7 +44,7 @@ impl Batch {
                     entry.bytes.clone(),
                 ]);
             }
-            let (statement, values) = statement.end("");
+            let (statement, values) = statement.end_alike("");
             db.execute(statement, values).await?;
         }
         Ok(())

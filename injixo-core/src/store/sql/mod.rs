@@ -35,6 +35,9 @@ pub(super) trait Driver: fmt::Debug + Send + 'static {
     /// The `SELECT` of the present instant in milliseconds, where the database has a clock that its hosts share.
     const CLOCK: Option<&'static str>;
 
+    /// Whether a chunk has a `place`, which orders chunks by day.
+    const PLACES_CHUNKS: bool;
+
     /// Ends a `SELECT` so that it locks its rows, and waits for whoever has locked them.
     fn row_lock(&self) -> &'static str;
 

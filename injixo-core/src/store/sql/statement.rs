@@ -222,12 +222,33 @@ impl Bulk {
         self.text.push(')');
     }
 
+    /// Ends a statement of a number of rows that recurs.
+    pub(super) fn end_alike(self, tail: &str) -> (Sql, Vec<Value>) {
+        let (sql, values) = self.end(tail);
+        (Sql { recurs: true, ..sql }, values)
+    }
+
     /// Ends with everything behind the rows.
     pub(super) fn end(mut self, tail: &str) -> (Sql, Vec<Value>) {
         self.text.push_str(tail);
         // Many full statements are alike, each of the last ones is different.
         (Sql { text: self.text.into(), recurs: self.rows == ROWS_PER_STATEMENT }, self.values)
     }
+}
+
+/// Rows in parts for statements of which there are few, so that they recur: full ones, then powers of two.
+pub(super) fn alike<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let length = match rest.len() {
+            0 => return None,
+            ROWS_PER_STATEMENT.. => ROWS_PER_STATEMENT,
+            length => 1 << length.ilog2(),
+        };
+        let (part, others) = rest.split_at(length);
+        rest = others;
+        Some(part)
+    })
 }
 
 /// Writes a number without the formatter, which takes a good part of the time of a statement with many rows.
