@@ -95,13 +95,14 @@ pub(crate) fn table(setting: &Setting, letters: &[&str]) -> Result<bool, Failure
     if letters.contains(&"P") {
         lines.whole_program()?;
     }
-    if letters.contains(&"S") {
-        lines.store()?;
-    }
     if letters.contains(&"T") {
         for (name, task) in [("A", "A"), ("B", "B15"), ("C", "C")] {
             lines.two_threads(name, task)?;
         }
+    }
+    // What this process holds for it would count as the memory of those that it starts: last.
+    if letters.contains(&"S") {
+        lines.store()?;
     }
     Ok(lines.agree)
 }

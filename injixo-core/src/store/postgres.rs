@@ -27,7 +27,8 @@ impl fmt::Debug for PostgresStore {
 }
 
 /// The steps from an empty schema to the present one; a step is never changed once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("postgres/0001.sql"), include_str!("postgres/0002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("postgres/0001.sql"), include_str!("postgres/0002.sql"), include_str!("postgres/0003.sql")];
 
 /// What those who migrate lock, so that they follow one another.
 const MIGRATION_LOCK: i64 = 0x696E_6A69_786F;
