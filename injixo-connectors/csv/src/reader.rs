@@ -750,7 +750,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use injixo_core::aggregate::AgentSpans;
-    use injixo_core::connector::{Context, RowSink};
+    use injixo_core::connector::{Context, Progress, RowSink};
     use injixo_core::model::{ContactBatch, IntervalBatch, StatusBatch};
     use proptest::prelude::*;
 
@@ -928,13 +928,17 @@ mod tests {
         }
     }
 
-    /// What so many threads say of a file: the table or the spans, what was rejected, and the report or the error.
+    /// What so many threads say of a file: the table or the spans, what was rejected, and the report with the last word about the
+    /// progress, or the error.
     fn by_threads(schema: &Schema, text: &[u8], threads: usize) -> (Vec<String>, Vec<RejectedRow>, String) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, text).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (mut rejected, mut read) = (Vec::new(), Vec::new());
-        let (csv, cx) = (crate::Csv::new(schema.clone()), Context::default().on_threads(threads));
+        let progress = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let last = std::sync::Arc::clone(&progress);
+        let watch = move |progress: &Progress| *last.lock().unwrap() = Some(*progress);
+        let (csv, cx) = (crate::Csv::new(schema.clone()), Context::default().on_threads(threads).watched_by(watch));
         let reject = |row: &RejectedRow| rejected.push(row.clone());
         let report = if matches!(schema.data, Data::Statuses) {
             let told = runtime.block_on(injixo_core::read_file_statuses(&csv, file.path(), &cx, reject));
@@ -959,7 +963,7 @@ mod tests {
         let told = match report {
             Ok(mut report) => {
                 report.elapsed = std::time::Duration::ZERO;
-                format!("{report:?}")
+                format!("{report:?} {:?}", progress.lock().unwrap())
             }
             Err(error) => error.to_string(),
         };

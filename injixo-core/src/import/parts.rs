@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::{Rejections, wrong_kind};
-use crate::connector::{Context, Counts, Delivery, DeliverySource, PartEnd, RowSink, RowWriter};
+use crate::connector::{Context, Counts, Delivery, DeliverySource, PartEnd, Progress, RowSink, RowWriter};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What rows come to.
@@ -151,7 +151,8 @@ pub(super) async fn read_delivery<C: Collect>(
     for (part, begun) in later {
         let begun = begun.await.map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()))?;
         if end.next >= part.range.end {
-            // The last row before it goes beyond all of it.
+            // The last row before it goes beyond all of it: what was read is none of it.
+            part.cx.report(&Progress::default());
             continue;
         }
         let mut shown = Rejected::Shown(rejections, lines);
