@@ -3,14 +3,15 @@
 mod standin;
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use injixo_connector_acme::{Acme, AcmeConfig};
 use injixo_core::aggregate::Interval;
-use injixo_core::connector::{ConnectorFactory, Registry};
+use injixo_core::connector::{Connector, ConnectorFactory, Context, Registry};
 use injixo_core::model::{Channel, Contact, IntervalLength, Measures, Millis, Quantity, Rule, Timestamp, Window};
-use injixo_core::testkit::{Fact, Fault, Suite};
+use injixo_core::testkit::{Fact, Fault, Suite, TestClock};
 use injixo_core::zone::Zone;
-use injixo_core::{ImportReport, MemoryStore, Runtime};
+use injixo_core::{Clock, ImportReport, MemoryStore, Runtime, read_intervals};
 use standin::{FIRST, KEY, StandIn, System};
 
 fn connector(config: &str) -> Acme {
@@ -93,14 +94,14 @@ fn statuses_conform() {
     servers.judge(suite, servers.good.system.statuses.iter().map(status));
 }
 
-/// Imports the contacts of the first three hours.
-fn import(system: System) -> (ImportReport, Vec<Interval>) {
+/// Imports the contacts of a window.
+fn import(system: System, window: Window) -> (ImportReport, Vec<Interval>) {
     let standin = StandIn::serve(system);
     let host = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     host.block_on(async {
         let runtime = Runtime::new(MemoryStore::new());
         let integration = runtime.add("Acme", connector(&standin.config(KEY))).await.unwrap();
-        let report = integration.import_contacts(hours(0, 3)).await.unwrap();
+        let report = integration.import_contacts(window).await.unwrap();
         let three_hours = IntervalLength::from_minutes(180).unwrap();
         (report, runtime.intervals("Acme").every(three_hours).await.unwrap())
     })
@@ -109,7 +110,7 @@ fn import(system: System) -> (ImportReport, Vec<Interval>) {
 /// Six contacts: 0 and 3 are chats, 0, 2 and 4 are for the hotline, 4 is abandoned, n is worked on for 200 + n seconds.
 #[test]
 fn contacts_come_to_the_sums_worked_out_by_hand() {
-    let (report, intervals) = import(System::default());
+    let (report, intervals) = import(System::default(), hours(0, 3));
     assert_eq!((report.imported, report.rejected), (6, 0), "{report}");
     let mut seen: Vec<_> = intervals
         .iter()
@@ -136,7 +137,7 @@ fn odd_rows_are_rejected_by_name() {
     let mut system = System::default();
     system.contacts[1].medium = "telepathy";
     system.contacts[2].wait = Some(-1);
-    let (report, _) = import(system);
+    let (report, _) = import(system, hours(0, 3));
     assert_eq!((report.imported, report.rejected), (4, 2), "{report}");
     let rejected: Vec<_> = report.first_rejected.iter().map(|row| (row.rule, row.excerpt.as_str())).collect();
     assert!(rejected.contains(&(Rule::Type, "\"c-1\"")), "{rejected:?}");
@@ -145,8 +146,38 @@ fn odd_rows_are_rejected_by_name() {
 
 #[test]
 fn what_the_system_does_not_know_yet_stays_open() {
-    let (report, _) = import(System { as_of: FIRST + 3_600, ..System::default() });
+    let (report, _) = import(System { as_of: FIRST + 3_600, ..System::default() }, hours(0, 3));
     assert_eq!(report.window, Some(hours(0, 1)), "{report}");
+}
+
+#[test]
+fn pages_that_moved_are_read_again_later() {
+    let standin = StandIn::serve(System { fault: Some(standin::Fault::ShortensAPage), ..System::default() });
+    let (connector, cx) = (connector(&standin.config(KEY)), Context::default());
+    let host = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = host.block_on(read_intervals(&connector, hours(0, 3), &cx, |_| {})).unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+}
+
+#[test]
+fn a_time_longer_than_the_system_answers_for_is_read_in_pieces() {
+    let (report, _) = import(System::default(), hours(-40 * 24, 3));
+    assert_eq!(report.imported, 6, "{report}");
+}
+
+#[test]
+fn no_more_is_asked_a_minute_than_configured() {
+    let standin = StandIn::serve(System::default());
+    let connector = connector(&standin.config(KEY).replace("= 300", "= 1"));
+    let clock = TestClock::at(at(FIRST)).hasty();
+    let cx = Context::new(Arc::new(clock.clone()));
+    let host = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    host.block_on(async {
+        connector.check(&cx).await.unwrap();
+        assert_eq!(clock.now(), at(FIRST));
+        connector.check(&cx).await.unwrap();
+    });
+    assert!(clock.now() >= at(FIRST + 60), "{}", clock.now());
 }
 
 #[test]

@@ -65,8 +65,8 @@ pub struct System {
 }
 
 impl Default for System {
-    /// A contact every 31 minutes for two days, every fifth abandoned, every third a chat; three agents whose status changes
-    /// every 47 minutes.
+    /// A contact every 31 minutes for two days, every fifth abandoned, every third a chat; three agents with a status for 40 of
+    /// every 47 minutes, the last without an end.
     fn default() -> Self {
         let contact = |k: i64| Contact {
             queue: if k % 2 == 0 { "Hotline" } else { "Orders" },
@@ -81,7 +81,7 @@ impl Default for System {
                 agent: ["anna", "ben", "carla"][k as usize % 3],
                 status: ["Available", "Break", "Available", "Logged off"][k as usize / 3 % 4],
                 since,
-                until: (k < 177).then_some(since + 47 * 60),
+                until: (k < 177).then_some(since + 40 * 60),
             }
         };
         let (contacts, statuses) = ((0..93).map(contact).collect(), (0..180).map(status).collect());
