@@ -93,7 +93,8 @@ impl Default for System {
 #[derive(Debug)]
 pub struct StandIn {
     pub system: Arc<System>,
-    url: String,
+    /// Where it answers.
+    pub url: String,
     _runtime: tokio::runtime::Runtime,
 }
 
