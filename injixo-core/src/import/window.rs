@@ -156,8 +156,10 @@ pub(crate) fn how_it_ended(outcome: &Outcome, window: Window) -> Ended {
     if outcome.is_truncated {
         return Ended::Truncated;
     }
-    let until = outcome.until.map(|until| Timestamp::from_millis(until.millis().div_euclid(QUARTER) * QUARTER));
-    let complete = until.map_or(Ok(window), |until| Window::new(window.from(), until.min(window.to())));
+    // One that is complete to its end is so off the grid too: pieces of a split may be finer.
+    let until = outcome.until.filter(|until| *until < window.to());
+    let until = until.map(|until| Timestamp::from_millis(until.millis().div_euclid(QUARTER) * QUARTER));
+    let complete = until.map_or(Ok(window), |until| Window::new(window.from(), until));
     complete.map_or(Ended::NotYet, Ended::Complete)
 }
 
@@ -217,6 +219,19 @@ mod tests {
     fn window(from: &str, to: &str) -> Window {
         let at = |text: &str| format!("{text}Z").parse::<Timestamp>().unwrap();
         Window::new(at(from), at(to)).unwrap()
+    }
+
+    #[test]
+    fn an_end_off_the_grid_is_rounded_only_where_it_comes_before_the_end_of_the_window() {
+        let piece = window("2024-10-25T06:00:00", "2024-10-25T06:20:00");
+        let complete = |until: &str| match how_it_ended(&Outcome::complete_until(until.parse().unwrap()), piece) {
+            Ended::Complete(window) => Some(window),
+            Ended::NotYet | Ended::Truncated => None,
+        };
+        assert_eq!(complete("2024-10-25T06:20:00Z"), Some(piece));
+        assert_eq!(complete("2024-10-25T06:21:00Z"), Some(piece));
+        assert_eq!(complete("2024-10-25T06:19:00Z"), Some(window("2024-10-25T06:00:00", "2024-10-25T06:15:00")));
+        assert_eq!(complete("2024-10-25T06:14:00Z"), None);
     }
 
     #[test]

@@ -240,13 +240,13 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Runs the checks and prints the report.
+    /// Runs the checks, prints the report and hands it out, for an author who looks at what could not be judged.
     ///
     /// # Panics
     ///
     /// With the report, when a check fails.
     #[track_caller]
-    pub fn run(self) {
+    pub fn run(self) -> Report {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for the suite: {error}"));
         let ear = Ear::new(&self.secrets);
@@ -256,6 +256,7 @@ impl<'a> Suite<'a> {
         drop(heard);
         assert!(report.is_passed(), "{report}");
         println!("{report}");
+        report
     }
 
     /// Runs the checks, on a runtime of Tokio with time enabled.

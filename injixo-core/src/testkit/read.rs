@@ -291,8 +291,8 @@ impl<'k> Reader<'k> {
                 todo.extend(halves.into_iter().flatten());
                 continue;
             }
-            let until = answer.outcome.until.map(|until| until.millis().div_euclid(QUARTER) * QUARTER);
-            let until = until.map(Timestamp::from_millis).filter(|until| *until < window.to());
+            let until = answer.outcome.until.filter(|until| *until < window.to());
+            let until = until.map(|until| Timestamp::from_millis(until.millis().div_euclid(QUARTER) * QUARTER));
             if let Some(until) = until {
                 let known = gathered.until.get_or_insert(until);
                 *known = until.min(*known);

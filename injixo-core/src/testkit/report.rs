@@ -170,6 +170,12 @@ impl Report {
         self.checks.iter().filter(|verdict| verdict.result.is_failed()).map(|verdict| verdict.name).collect()
     }
 
+    /// The names of the checks that could not be judged.
+    pub fn unjudged(&self) -> Vec<&'static str> {
+        let is_unjudged = |verdict: &&Verdict| matches!(verdict.result, Judgement::NotJudged { .. });
+        self.checks.iter().filter(is_unjudged).map(|verdict| verdict.name).collect()
+    }
+
     /// Whether no check failed.
     pub fn is_passed(&self) -> bool {
         self.checks.iter().all(|verdict| !verdict.result.is_failed())
