@@ -145,7 +145,7 @@ pub trait ContactSource: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the system could not be read; see [`ErrorKind`](crate::ErrorKind) for what the engine does about it.
+    /// When the system could not be read; see [`ErrorKind`] for what the engine does about it.
     async fn read(&self, cx: &Context, window: Window, out: &mut ContactWriter<'_>) -> Result<Outcome>;
 }
 
