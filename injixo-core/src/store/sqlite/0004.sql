@@ -1,4 +1,4 @@
--- Runs with foreign keys switched off.
+-- Runs with foreign keys switched off. Shifts bind no tighter than `|` in SQLite.
 
 -- Chunks lie by day: what is imported now touches as few pages as if the store held nothing else. Rows of this form hold up to a page,
 -- where without a number they keep a quarter of one and take another one for the rest.
@@ -13,7 +13,7 @@ CREATE TABLE chunk_4 (
 ) STRICT;
 
 INSERT INTO chunk_4 (place, subject, layer, day, facts)
-    SELECT day << 36 | subject << 4 | layer, subject, layer, day, facts FROM chunk ORDER BY 1;
+    SELECT (day << 36) | (subject << 4) | layer, subject, layer, day, facts FROM chunk ORDER BY 1;
 
 DROP TABLE chunk;
 

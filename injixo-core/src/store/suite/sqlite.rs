@@ -106,6 +106,14 @@ async fn a_file_of_schema_1_keeps_everything() {
     assert!(write.put_chunks(&[chunk(77, Layer::History, 1, b"x")]).await.is_err());
     drop(write);
     let mut write = store.write().await.unwrap();
+    // What was kept can be put anew, and taken out.
+    let anew = [
+        chunk(1, Layer::History, -3, b"z"),
+        chunk(1, Layer::History, 19_675, b"y"),
+        chunk(2, Layer::History, 19_675, b""),
+    ];
+    write.put_chunks(&anew).await.unwrap();
+    assert_eq!(write.chunks(&all).await.unwrap(), anew[..2]);
     assert_eq!(write.add_import(&import(contacts(3), "new")).await.unwrap(), 5);
     assert_eq!(write.put_integration(&integration("New")).await.unwrap(), 4);
     assert_eq!(write.last_revision().await.unwrap(), 0);
