@@ -24,6 +24,7 @@ mod reader;
 mod records;
 mod schema;
 mod source;
+mod spacing;
 #[cfg(feature = "sql-mapping")]
 mod sql;
 mod value;

@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::datetime::{Formats, Role};
 use crate::plan::{Header, Refused};
-use crate::reader::{Reject, Skip, Spacing, instant, unreadable, usable};
+use crate::reader::{Reject, Skip, instant, unreadable, usable};
 use crate::records::Records;
 use crate::schema::{Data, Schema};
+use crate::spacing::Spacing;
 use crate::sql::{Mapping, SqlKind, SqlLimits, SqlRow, SqlValue};
 use crate::value::{self, DurationFormat};
 

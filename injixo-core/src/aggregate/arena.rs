@@ -305,9 +305,8 @@ impl<T: Item> List<T> {
         let Block { slab, from, len } = self.newest;
         if slab + 1 == arena.slabs.len() && from + len == arena.used {
             arena.used = self.at;
-            self.newest.len = self.at - from;
         }
-        self.end = self.at;
+        (self.newest.len, self.end) = (self.at - from, self.at);
     }
 }
 
@@ -526,6 +525,12 @@ mod tests {
         for (list, vector) in lists.iter_mut().zip(&vectors) {
             prop_assert_eq!(&list.iter(&arena).collect::<Vec<_>>(), vector);
             list.close(&mut arena);
+        }
+        // One that was closed may grow again all the same.
+        for (list, vector) in lists.iter_mut().zip(&mut vectors) {
+            let item = next();
+            list.push(item, &mut arena);
+            vector.push(item);
         }
         let frozen = arena.freeze();
         let frozen: Vec<Pieces<T>> = lists.iter().map(|list| frozen.pieces(list)).collect();
